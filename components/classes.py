@@ -1,0 +1,123 @@
+"""The land-cover classes of a data set: ids, names, colours, and how colours become ids and back."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator, model_validator
+
+from components.options import Options
+
+VOID_ID = 255
+"""The class id of pixels that count neither in training nor in evaluation; also what nodata becomes."""
+
+MAX_CLASSES = 254
+"""Class ids are one byte: 254 is kept for `UNKNOWN_ID` and 255 for `VOID_ID`."""
+
+UNKNOWN_ID = 254
+"""What the decoder gives a colour that is not in the table, until a budget has judged it."""
+
+Color = tuple[int, int, int]
+
+
+class LandClass(Options):
+    """One class: its name and its colour (red, green, blue; 0 to 255) in label rasters and in maps."""
+
+    name: str = Field(min_length=1)
+    color: Color
+    scored: bool = True
+    """False leaves the class out of mean IoU and mean F1 (the ISPRS clutter); its pixels still count as errors."""
+
+    @field_validator("color")
+    @classmethod
+    def _bytes(cls, color: Color) -> Color:
+        if not all(0 <= channel <= 255 for channel in color):
+            raise ValueError(f"colour {list(color)} has a channel outside 0 to 255")
+        return color
+
+
+class ClassTable(Options):
+    """The classes in id order (the first one is id 0), and the colours that mean void.
+
+    Raises:
+        pydantic.ValidationError: On fewer than two or too many classes, a name or a colour that stands twice.
+    """
+
+    classes: tuple[LandClass, ...] = Field(min_length=2, max_length=MAX_CLASSES)
+    void: tuple[LandClass, ...] = ()
+
+    @model_validator(mode="after")
+    def _no_twins(self) -> "ClassTable":
+        entries = (*self.classes, *self.void)
+        for what, values in (("name", [e.name for e in entries]), ("colour", [e.color for e in entries])):
+            for i, value in enumerate(values):
+                if value in values[:i]:
+                    first = entries[values.index(value)].name  # type: ignore[arg-type]
+                    raise ValueError(
+                        f"{what} {value if what == 'name' else list(value)} stands twice, "
+                        f"for '{first}' and for '{entries[i].name}'; give each class its own {what}"
+                    )
+        if not any(entry.scored for entry in self.classes):
+            raise ValueError("every class has scored: false; leave at least one scored")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Class names in id order."""
+        return tuple(entry.name for entry in self.classes)
+
+    @property
+    def colors(self) -> tuple[Color, ...]:
+        """Class colours in id order."""
+        return tuple(entry.color for entry in self.classes)
+
+    @property
+    def scored_ids(self) -> tuple[int, ...]:
+        """Ids of the classes that mean figures are taken over."""
+        return tuple(i for i, entry in enumerate(self.classes) if entry.scored)
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+
+class ColorDecoder:
+    """Turns colours into class ids through one table look-up a pixel.
+
+    The table has an entry for each of the 2**24 colours (16 MiB), so it is built once and reused: searching the
+    palette colour by colour costs several times more on a 36-megapixel tile.
+
+    Args:
+        table: The classes; colours of `table.void` decode to `VOID_ID`, colours in neither to `UNKNOWN_ID`.
+    """
+
+    def __init__(self, table: ClassTable) -> None:
+        self._id_of_color = np.full(1 << 24, UNKNOWN_ID, np.uint8)
+        for class_id, color in enumerate(table.colors):
+            self._id_of_color[_packed(color)] = class_id
+        for entry in table.void:
+            self._id_of_color[_packed(entry.color)] = VOID_ID
+
+    def decode(self, colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Class ids `(height, width)` uint8 of a colour raster `(height, width, 3)` uint8."""
+        packed = colors[..., 0].astype(np.uint32)
+        packed <<= 8
+        packed |= colors[..., 1]
+        packed <<= 8
+        packed |= colors[..., 2]
+        return self._id_of_color.take(packed)
+
+
+def encode_colors(class_ids: NDArray[np.uint8], table: ClassTable, void_color: Color = (0, 0, 0)) -> NDArray[np.uint8]:
+    """Colours `(height, width, 3)` uint8 of class ids `(height, width)` uint8; the inverse of `ColorDecoder.decode`.
+
+    Ids that are no class, `VOID_ID` among them, get `void_color`.
+    """
+    palette = np.empty((256, 3), np.uint8)
+    palette[:] = void_color
+    palette[: len(table)] = table.colors
+    return palette[class_ids]
+
+
+def _packed(color: Sequence[int]) -> int:
+    red, green, blue = color
+    return (red << 16) | (green << 8) | blue

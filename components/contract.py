@@ -1,0 +1,60 @@
+"""What a pushed version promises on the wire: signatures, tensor names, and the contract that describes the model.
+
+The exporter writes by these names and the client reads by them; they stand nowhere else.
+
+- Input: the sensor's own numbers, `image` `[batch, height, width, bands]` in the records' dtype. Normalisation and
+  arg-max are inside the graph.
+- Outputs, each with the batch as first dimension and chosen by `output_filter`:
+  class ids and scores as numbers, and the same as one byte string a patch. The stock server sends numeric outputs
+  value by value, which costs a Python client many times more to read than a byte string.
+"""
+
+from typing import Literal
+
+from pydantic import Field, PositiveInt
+
+from components.classes import ClassTable
+from components.options import Options
+
+SERVING_SIGNATURE = "serving_default"
+"""`image` in; every output below out."""
+
+IMAGE = "image"
+CLASS_IDS = "class_ids"
+"""`[batch, height, width]` uint8, 0 to K - 1."""
+SCORES = "scores"
+"""`[batch, height, width, K]` uint8: the soft-max probability times 255, rounded."""
+CLASS_IDS_BYTES = "class_ids_bytes"
+"""`[batch]` string: each patch's class ids as a one-channel PNG."""
+SCORES_BYTES = "scores_bytes"
+"""`[batch]` string: each patch's scores as the raw bytes of a C-ordered uint8 array `(height, width, K)`."""
+
+EXAMPLES_SIGNATURE = "serve_examples"
+"""`examples` (serialised `tf.train.Example` records) in; `class_ids` and `class_ids_bytes` out. For bulk inference."""
+EVALUATE_SIGNATURE = "evaluate"
+"""`examples` in; `confusion` out. For the evaluator."""
+EXAMPLES = "examples"
+CONFUSION = "confusion"
+"""`[batch, K * K]` float32: each patch's confusion matrix, flattened; rows are truth, columns prediction."""
+
+DESCRIBE_SIGNATURE = "describe"
+"""`query` (any string, `[batch]`) in; `contract` (`[batch]`, this module's `ModelContract` as JSON) out, so that a
+client with nothing but an address learns classes, colours and patch size."""
+QUERY = "query"
+CONTRACT = "contract"
+
+CONTRACT_FILE = "eoseg_contract.json"
+"""The same JSON in the version's `assets.extra`, for people and for tools that have the files."""
+
+
+class ModelContract(Options):
+    """What a client must know to send patches to a model and to read its answers."""
+
+    patch_size: PositiveInt
+    """Pixels a side of the square patch, after `downsample`."""
+    bands: tuple[str, ...] = Field(min_length=1)
+    """Band names in the order of the last input dimension."""
+    dtype: Literal["uint8", "uint16", "int16", "float32"]
+    downsample: PositiveInt = 1
+    """How many tile pixels make a side of one patch pixel: the image is averaged before it is cut into patches."""
+    table: ClassTable

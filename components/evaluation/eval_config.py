@@ -1,0 +1,57 @@
+"""EOSeg's evaluation options as a TFMA EvalConfig: which signature, which slices, which thresholds."""
+
+from collections.abc import Sequence
+
+import tensorflow_model_analysis as tfma
+
+from components.classes import ClassTable
+from components.contract import EVALUATE_SIGNATURE
+from components.evaluation.gate import Gate
+from components.records import patch_example
+
+CANDIDATE = "candidate"
+BASELINE = "baseline"
+
+
+def build_eval_config(table: ClassTable, gates: Sequence[Gate], *, compare: bool) -> tfma.EvalConfig:
+    """The EvalConfig for the stock Evaluator.
+
+    Args:
+        table: The classes.
+        gates: Become TFMA value and change thresholds on the overall slice.
+        compare: Whether the latest blessed model is evaluated beside the candidate.
+    """
+    # TFMA insists on a label key although the signature has compared prediction and truth by itself.
+    spec = {"signature_name": EVALUATE_SIGNATURE, "label_key": patch_example.VOID_SHARE}
+    models = [tfma.ModelSpec(name=CANDIDATE, **spec)]
+    if compare:
+        models.append(tfma.ModelSpec(name=BASELINE, is_baseline=True, **spec))
+    metric = tfma.MetricConfig(
+        class_name="SegmentationFigures",
+        module="components.evaluation.tfma_metrics",
+        config=tfma_json(table),
+    )
+    return tfma.EvalConfig(
+        model_specs=models,
+        slicing_specs=[tfma.SlicingSpec(), tfma.SlicingSpec(feature_keys=[patch_example.TILE])],
+        metrics_specs=[tfma.MetricsSpec(metrics=[metric], thresholds=_thresholds(gates, compare))],
+    )
+
+
+def tfma_json(table: ClassTable) -> str:
+    """The metric's arguments in TFMA's form, JSON."""
+    import json
+
+    return json.dumps({"class_names": list(table.names), "scored_ids": list(table.scored_ids)})
+
+
+def _thresholds(gates: Sequence[Gate], compare: bool) -> dict[str, tfma.MetricThreshold]:
+    thresholds: dict[str, tfma.MetricThreshold] = {}
+    for gate in gates:
+        threshold = thresholds.setdefault(gate.metric, tfma.MetricThreshold())
+        if gate.at_least is not None:
+            threshold.value_threshold.lower_bound.value = gate.at_least
+        if gate.max_drop is not None and compare:
+            threshold.change_threshold.direction = tfma.MetricDirection.HIGHER_IS_BETTER
+            threshold.change_threshold.absolute.value = -gate.max_drop
+    return thresholds

@@ -1,0 +1,92 @@
+"""The segmentation figures as a TFMA metric: matrices are summed over the split and divided once.
+
+The model's `evaluate` signature counts each patch's confusion matrix in the graph, so no image travels through
+Python; what arrives here is K * K numbers a patch.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import apache_beam as beam
+import numpy as np
+import tensorflow_model_analysis as tfma
+from numpy.typing import NDArray
+
+from components.contract import CONFUSION
+from components.evaluation.figures import figure_names, figures
+
+METRIC_NAME = "segmentation"
+MATRIX_FIGURE = "confusion_matrix"
+"""The summed matrix itself, `(K * K,)`, beside the figures made of it."""
+
+MetricsDict = dict[tfma.metrics.MetricKey, object]
+
+
+class SegmentationFigures(tfma.metrics.Metric):
+    """All of `components.evaluation.figures`, for each slice.
+
+    Args:
+        class_names: K names, in id order.
+        scored_ids: The classes that means are taken over.
+        name: TFMA's name for the metric.
+    """
+
+    def __init__(self, class_names: Sequence[str], scored_ids: Sequence[int], name: str = METRIC_NAME) -> None:
+        super().__init__(_computations, class_names=list(class_names), scored_ids=list(scored_ids), name=name)
+
+
+tfma.metrics.register_metric(SegmentationFigures)
+
+
+def _computations(
+    class_names: Sequence[str],
+    scored_ids: Sequence[int],
+    name: str = METRIC_NAME,
+    model_name: str = "",
+    output_name: str = "",
+    **_: object,
+) -> tfma.metrics.MetricComputations:
+    del name
+
+    def key(figure: str) -> tfma.metrics.MetricKey:
+        return tfma.metrics.MetricKey(name=figure, model_name=model_name, output_name=output_name)
+
+    keys = [key(figure) for figure in (*figure_names(class_names), MATRIX_FIGURE)]
+    combiner = _SumMatrices(keys, class_names, scored_ids, model_name)
+    return [tfma.metrics.MetricComputation(keys=keys, preprocessors=None, combiner=combiner)]
+
+
+class _SumMatrices(beam.CombineFn):
+    """Sums `(K, K)` matrices; the figures are made in `extract_output`."""
+
+    def __init__(
+        self,
+        keys: Sequence[tfma.metrics.MetricKey],
+        class_names: Sequence[str],
+        scored_ids: Sequence[int],
+        model_name: str,
+    ) -> None:
+        self._keys = {key.name: key for key in keys}
+        self._class_names = list(class_names)
+        self._scored_ids = list(scored_ids)
+        self._model_name = model_name
+
+    def create_accumulator(self) -> NDArray[np.float64]:
+        return np.zeros((len(self._class_names),) * 2)
+
+    def add_input(
+        self, total: NDArray[np.float64], element: tfma.metrics.StandardMetricInputs
+    ) -> NDArray[np.float64]:
+        prediction = element.prediction
+        if isinstance(prediction, dict) and self._model_name in prediction:
+            prediction = prediction[self._model_name]
+        if isinstance(prediction, dict):
+            prediction = prediction[CONFUSION]
+        return total + np.asarray(prediction, np.float64).reshape(-1, *total.shape).sum(axis=0)
+
+    def merge_accumulators(self, totals: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+        return np.sum(list(totals), axis=0)
+
+    def extract_output(self, total: NDArray[np.float64]) -> MetricsDict:
+        named: dict[str, object] = {**figures(total, self._class_names, self._scored_ids)}
+        named[MATRIX_FIGURE] = total.ravel()
+        return {self._keys[figure]: value for figure, value in named.items()}

@@ -1,0 +1,76 @@
+"""Reads what the Evaluator wrote: figures overall and by tile, and each gate's verdict."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow_model_analysis as tfma
+from numpy.typing import NDArray
+
+from components.errors import DataError
+from components.evaluation.eval_config import BASELINE, CANDIDATE
+from components.evaluation.gate import Gate, GateVerdict, judge
+from components.evaluation.tfma_metrics import MATRIX_FIGURE
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One model's evaluation.
+
+    Attributes:
+        figures: Of the whole split, by name; NaN where absent.
+        confusion: `(K, K)` counts of the whole split.
+        by_tile: The same figures for each tile.
+        confusion_by_tile: The same matrix for each tile.
+        blessed_figures: Of the latest blessed model on the same records, None where there was none.
+    """
+
+    figures: dict[str, float]
+    confusion: NDArray[np.float64]
+    by_tile: dict[str, dict[str, float]]
+    confusion_by_tile: dict[str, NDArray[np.float64]]
+    blessed_figures: dict[str, float] | None
+
+    def judge(self, gates: Sequence[Gate]) -> list[GateVerdict]:
+        """Each gate's verdict on this evaluation."""
+        return judge(gates, self.figures, self.blessed_figures)
+
+
+def read_evaluation(evaluation_uri: str) -> Evaluation:
+    """Reads a `ModelEvaluation` artifact.
+
+    Raises:
+        DataError: If it holds no figures of the whole split.
+    """
+    scalars: dict[tuple[str, str], dict[str, float]] = {}
+    matrices: dict[tuple[str, str], NDArray[np.float64]] = {}
+    for slice_metrics in tfma.load_metrics(evaluation_uri):
+        keys = slice_metrics.slice_key.single_slice_keys
+        tile = keys[0].bytes_value.decode() if keys else ""
+        for item in slice_metrics.metric_keys_and_values:
+            if item.key.is_diff:
+                continue
+            place = (item.key.model_name or CANDIDATE, tile)
+            if item.key.name == MATRIX_FIGURE:
+                matrices[place] = _array(item.value)
+            elif item.value.HasField("double_value"):
+                scalars.setdefault(place, {})[item.key.name] = item.value.double_value.value
+    if (CANDIDATE, "") not in scalars or (CANDIDATE, "") not in matrices:
+        raise DataError(
+            f"{evaluation_uri} holds no figures of the whole split",
+            "an evaluation of at least one record",
+            "delete the run's folder and run again",
+        )
+    return Evaluation(
+        figures=scalars[CANDIDATE, ""],
+        confusion=matrices[CANDIDATE, ""],
+        by_tile={tile: row for (model, tile), row in sorted(scalars.items()) if tile and model == CANDIDATE},
+        confusion_by_tile={tile: m for (model, tile), m in sorted(matrices.items()) if tile and model == CANDIDATE},
+        blessed_figures=scalars.get((BASELINE, "")),
+    )
+
+
+def _array(value: object) -> NDArray[np.float64]:
+    flat = np.asarray(value.array_value.float64_values, np.float64)  # type: ignore[attr-defined]
+    side = round(len(flat) ** 0.5)
+    return flat.reshape(side, side)

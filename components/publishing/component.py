@@ -1,0 +1,51 @@
+"""VersionPusher: the TFX component that publishes a blessed model."""
+
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+from tfx import v1 as tfx
+from tfx.utils import path_utils
+
+from components.publishing.versions import VERSION_FILES, push_version
+
+
+@tfx.dsl.components.component
+def VersionPusher(  # noqa: N802 (a TFX component is a class to its users)
+    model: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Model],
+    model_blessing: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ModelBlessing],
+    infra_blessing: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.InfraBlessing],
+    pushed_model: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.PushedModel],
+    model_base: tfx.dsl.components.Parameter[str],
+    model_name: tfx.dsl.components.Parameter[str],
+    provenance: tfx.dsl.components.Parameter[Optional[Dict[str, Any]]] = None,
+) -> None:
+    """Publishes the model below `model_base/model_name`, if both blessings say so; else pushes nothing.
+
+    Args:
+        model: The exported SavedModel.
+        model_blessing: The evaluator's; its property `blessed` must be 1.
+        infra_blessing: The serving check's; its property `blessed` must be 1 too; it carries the warm-up requests.
+        pushed_model: Gets the properties `pushed`, `pushed_version` and `pushed_destination`.
+        model_base: The folder that TensorFlow Serving is pointed at.
+        model_name: The model's name there.
+        provenance: What to remember in the version beside the model artifact.
+
+    Raises:
+        PublishingError: If the version cannot be written.
+    """
+    blessed = model_blessing.get_int_custom_property("blessed") == 1
+    served_well = infra_blessing.get_int_custom_property("blessed") == 1
+    pushed_model.set_int_custom_property("pushed", int(blessed and served_well))
+    if not (blessed and served_well):
+        return
+    saved_model = Path(path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model)))
+    folder = Path(model_base) / model_name
+    warmup = Path(infra_blessing.uri) / VERSION_FILES
+    number = push_version(
+        saved_model,
+        folder,
+        {**(provenance or {}), "model_artifact": model.uri},
+        warmup if warmup.is_dir() else None,
+    )
+    pushed_model.set_string_custom_property("pushed_version", str(number))
+    pushed_model.set_string_custom_property("pushed_destination", str(folder / str(number)))

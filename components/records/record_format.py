@@ -1,0 +1,20 @@
+"""What every reader of a data set's records must know: it travels to the trainer and the evaluator as one object."""
+
+from typing import Literal
+
+from pydantic import Field, PositiveInt
+
+from components.classes import ClassTable
+from components.options import Options
+
+
+class RecordFormat(Options):
+    """The shape of the records of one data set."""
+
+    patch_size: PositiveInt
+    """Pixels a side."""
+    bands: tuple[str, ...] = Field(min_length=1)
+    """Band names in record order."""
+    dtype: Literal["uint8", "uint16", "int16", "float32"]
+    downsample: PositiveInt = 1
+    table: ClassTable

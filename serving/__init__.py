@@ -1,0 +1,1 @@
+"""Version -> prediction -> map: batching parameters, model server, client, whole-tile prediction."""

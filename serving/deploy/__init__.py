@@ -1,0 +1,1 @@
+"""Configuration files of the model servers, and starting one as a child process."""
