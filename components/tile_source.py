@@ -16,3 +16,9 @@ class TileSource(Options):
     image: str
     label: str
     split: Split
+
+
+class TileList(Options):
+    """The tiles of a data set, as they travel to a step of the pipeline."""
+
+    tiles: tuple[TileSource, ...]

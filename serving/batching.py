@@ -1,5 +1,6 @@
 """How a model server groups requests into batches; TensorFlow Serving's `batching_parameters_file` there and back."""
 
+import itertools
 import os
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ class BatchingOptions(Options):
     @model_validator(mode="after")
     def _as_the_server_wants_them(self) -> "BatchingOptions":
         sizes = self.allowed_batch_sizes
-        if any(after <= before for before, after in zip(sizes, sizes[1:], strict=False)):
+        if any(after <= before for before, after in itertools.pairwise(sizes)):
             raise ValueError(f"allowed_batch_sizes {list(sizes)} must ascend")
         if sizes and sizes[-1] != self.max_batch_size:
             raise ValueError(

@@ -4,7 +4,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import List
 
 import apache_beam as beam
 from tfx import v1 as tfx
@@ -16,7 +16,7 @@ from components.errors import LabelError
 from components.label_validation.checks import TileReport, ValidationOptions, check_data_set
 from components.label_validation.findings import Finding, as_text, most_severe_first
 from components.label_validation.transforms import CheckTiles
-from components.tile_source import TileSource
+from components.tile_source import TileList
 
 REPORT_JSON = "label_report.json"
 REPORT_TEXT = "label_report.txt"
@@ -31,11 +31,11 @@ class LabelReport(Artifact):
 @tfx.dsl.components.component(use_beam=True)
 def LabelValidator(  # noqa: N802 (a TFX component is a class to its users)
     report: tfx.dsl.components.OutputArtifact[LabelReport],
-    tiles: tfx.dsl.components.Parameter[List[Any]],
+    tiles: tfx.dsl.components.Parameter[str],
     fingerprint: tfx.dsl.components.Parameter[str],
-    bands: tfx.dsl.components.Parameter[List[Any]],
-    table: tfx.dsl.components.Parameter[Dict[str, Any]],
-    options: tfx.dsl.components.Parameter[Dict[str, Any]],
+    bands: tfx.dsl.components.Parameter[List[int]],
+    table: tfx.dsl.components.Parameter[str],
+    options: tfx.dsl.components.Parameter[str],
     report_copy: tfx.dsl.components.Parameter[str],
     beam_pipeline: BeamComponentParameter[beam.Pipeline] = None,
 ) -> None:
@@ -43,11 +43,11 @@ def LabelValidator(  # noqa: N802 (a TFX component is a class to its users)
 
     Args:
         report: Where the findings go.
-        tiles: `TileSource` dicts.
+        tiles: `TileList` as JSON.
         fingerprint: Of all the tiles' files; it makes changed files a new step.
         bands: Band numbers (from 1) that will be read.
-        table: `ClassTable` dict.
-        options: `ValidationOptions` dict.
+        table: `ClassTable` as JSON.
+        options: `ValidationOptions` as JSON.
         report_copy: A folder that gets a copy of the report even where errors stop the run: TFX drops the output of
             a step that fails.
         beam_pipeline: Given by TFX.
@@ -56,14 +56,14 @@ def LabelValidator(  # noqa: N802 (a TFX component is a class to its users)
         LabelError: If there is a finding of severity error.
     """
     del fingerprint
-    class_table = ClassTable.model_validate(table)
-    validation = ValidationOptions.model_validate(options)
+    class_table = ClassTable.model_validate_json(table)
+    validation = ValidationOptions.model_validate_json(options)
     with tempfile.TemporaryDirectory() as folder:
         reports_file = Path(folder) / "reports.json"
         with beam_pipeline as pipeline:
             _ = (
                 pipeline
-                | "Tiles" >> beam.Create([TileSource.model_validate(tile) for tile in tiles])
+                | "Tiles" >> beam.Create(TileList.model_validate_json(tiles).tiles)
                 | "CheckTiles" >> CheckTiles(tuple(bands), class_table, validation)
                 | "Gather" >> beam.combiners.ToList()
                 | "Write" >> beam.Map(_write_reports, str(reports_file))

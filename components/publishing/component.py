@@ -1,7 +1,7 @@
 """VersionPusher: the TFX component that publishes a blessed model."""
 
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict
 
 from tfx import v1 as tfx
 from tfx.utils import path_utils
@@ -17,7 +17,7 @@ def VersionPusher(  # noqa: N802 (a TFX component is a class to its users)
     pushed_model: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.PushedModel],
     model_base: tfx.dsl.components.Parameter[str],
     model_name: tfx.dsl.components.Parameter[str],
-    provenance: tfx.dsl.components.Parameter[Optional[Dict[str, Any]]] = None,
+    provenance: tfx.dsl.components.Parameter[Dict[str, Any]],
 ) -> None:
     """Publishes the model below `model_base/model_name`, if both blessings say so; else pushes nothing.
 
@@ -44,7 +44,7 @@ def VersionPusher(  # noqa: N802 (a TFX component is a class to its users)
     number = push_version(
         saved_model,
         folder,
-        {**(provenance or {}), "model_artifact": model.uri},
+        {**provenance, "model_artifact": model.uri},
         warmup if warmup.is_dir() else None,
     )
     pushed_model.set_string_custom_property("pushed_version", str(number))

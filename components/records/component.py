@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, List
 
 import apache_beam as beam
 from tfx import v1 as tfx
@@ -11,11 +11,9 @@ from tfx.dsl.component.experimental.annotations import BeamComponentParameter
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
-from components.classes import ClassTable
 from components.errors import DataError
-from components.geo.patches import PatchOptions
 from components.label_validation.component import LabelReport
-from components.tile_source import SPLITS, TileSource
+from components.tile_source import SPLITS, TileList
 from components.records.transforms import FAILURES, WriteRecords
 from components.records.write_tile import IngestOptions, StripCounts
 
@@ -27,11 +25,9 @@ FAILURES_FILE = "failures.json"
 def TileExampleGen(  # noqa: N802 (a TFX component is a class to its users)
     examples: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.Examples],
     label_report: tfx.dsl.components.InputArtifact[LabelReport],
-    tiles: tfx.dsl.components.Parameter[List[Any]],
+    tiles: tfx.dsl.components.Parameter[str],
     fingerprint: tfx.dsl.components.Parameter[str],
-    bands: tfx.dsl.components.Parameter[List[Any]],
-    table: tfx.dsl.components.Parameter[Dict[str, Any]],
-    patches: tfx.dsl.components.Parameter[Dict[str, Any]],
+    options: tfx.dsl.components.Parameter[str],
     beam_pipeline: BeamComponentParameter[beam.Pipeline] = None,
 ) -> None:
     """Cuts tiles into patches and writes one record a patch.
@@ -39,27 +35,21 @@ def TileExampleGen(  # noqa: N802 (a TFX component is a class to its users)
     Args:
         examples: Gets `Split-train`, `Split-eval` and, where a tile is listed for it, `Split-test`.
         label_report: The validator's report: tiles are read only once it has found no error.
-        tiles: `TileSource` dicts.
+        tiles: `TileList` as JSON.
         fingerprint: Of all the tiles' files; it makes changed files a new step.
-        bands: `[number, name]` pairs in record order, numbers from 1.
-        table: `ClassTable` dict.
-        patches: `PatchOptions` dict.
+        options: `IngestOptions` as JSON.
         beam_pipeline: Given by TFX.
 
     Raises:
         DataError: If a tile cannot be read, or a split got no patch.
     """
     del label_report, fingerprint
-    sources = [TileSource.model_validate(tile) for tile in tiles]
-    options = IngestOptions(
-        table=ClassTable.model_validate(table),
-        bands=tuple((int(number), str(name)) for number, name in bands),
-        patches=PatchOptions.model_validate(patches),
-    )
+    sources = TileList.model_validate_json(tiles).tiles
+    ingest = IngestOptions.model_validate_json(options)
     folder = Path(examples.uri)
     folder.mkdir(parents=True, exist_ok=True)
     with beam_pipeline as pipeline:
-        written = pipeline | "Tiles" >> beam.Create(sources) | "WriteRecords" >> WriteRecords(options, examples.uri)
+        written = pipeline | "Tiles" >> beam.Create(sources) | "WriteRecords" >> WriteRecords(ingest, examples.uri)
         for name, file in (("counts", COUNTS_FILE), (FAILURES, FAILURES_FILE)):
             _ = (
                 written[name]
@@ -78,8 +68,8 @@ def TileExampleGen(  # noqa: N802 (a TFX component is a class to its users)
         if not sum(row["written"] for row in members):
             raise DataError(
                 f"split {split} got no patch from its {len(members)} strip(s) of tiles",
-                f"at least one patch with at most {options.patches.max_nodata_share:.0%} nodata and, in train, at "
-                f"most {options.patches.max_void_share:.0%} void",
+                f"at least one patch with at most {ingest.patches.max_nodata_share:.0%} nodata and, in train, at "
+                f"most {ingest.patches.max_void_share:.0%} void",
                 f"list tiles with image and truth under splits.{split}, or raise the shares under `patches`",
             )
     examples.split_names = artifact_utils.encode_split_names(splits)

@@ -21,6 +21,7 @@ from components.geo.grid import GridCell, grid_rows
 from components.geo.labels import LabelDecoder, LabelReader
 from components.geo.patches import PatchOptions, padded
 from components.geo.window import Window
+from components.options import Options
 from components.records.patch_example import Patch, encode_patch
 from components.tile_source import TileSource
 
@@ -29,18 +30,12 @@ STRIP_PIXELS = 16_000_000
 above the cost of opening a file."""
 
 
-@dataclass(frozen=True)
-class IngestOptions:
-    """What is the same for all tiles of a data set.
-
-    Attributes:
-        table: The classes.
-        bands: Numbers (starting at 1) and names of the bands, in record order.
-        patches: How tiles are cut.
-    """
+class IngestOptions(Options):
+    """What is the same for all tiles of a data set."""
 
     table: ClassTable
     bands: tuple[tuple[int, str], ...]
+    """Numbers (starting at 1) and names of the bands, in record order."""
     patches: PatchOptions
 
     @property

@@ -1,5 +1,6 @@
 """The stages SegNet is made of: convolutions with batch normalisation, then pooling; unpooling, then convolutions."""
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,20 +17,30 @@ class BlockStyle:
     Attributes:
         momentum: Of batch normalisation's moving mean and variance.
         dtype: Keras dtype policy, such as "float32" or "mixed_bfloat16".
+        seed: Decides the initial weights.
     """
 
     momentum: float
     dtype: str
+    seed: int
+
+    def initializer(self, layer: str) -> keras.initializers.Initializer:
+        """He initialisation from this style's seed and the layer's name; no global random state is touched."""
+        return keras.initializers.HeNormal(seed=(self.seed + zlib.crc32(layer.encode())) % 2**31)
 
 
 def convolution(features: Any, channels: int, name: str, style: BlockStyle) -> Any:
-    """3 x 3 convolution, batch normalisation, ReLU: `(batch, height, width, any)` to `(batch, height, width, channels)`.
+    """3 x 3 convolution, batch normalisation, ReLU.
 
     The convolution keeps its bias although batch normalisation cancels it: the reference network has it, so that its
     29.45 M parameters and its published weights fit.
+
+    Returns:
+        `(batch, height, width, channels)`, for features of the same height and width.
     """
+    layer = f"conv{name}"
     features = keras.layers.Conv2D(
-        channels, 3, padding="same", kernel_initializer="he_normal", dtype=style.dtype, name=f"conv{name}"
+        channels, 3, padding="same", kernel_initializer=style.initializer(layer), dtype=style.dtype, name=layer
     )(features)
     features = keras.layers.BatchNormalization(
         momentum=style.momentum, epsilon=1e-5, dtype=style.dtype, name=f"norm{name}"
@@ -45,7 +56,8 @@ def encoder_stage(features: Any, channels: Sequence[int], number: int, style: Bl
     """
     for i, count in enumerate(channels, start=1):
         features = convolution(features, count, f"{number}_{i}", style)
-    return MaxPoolWithMask(dtype=style.dtype, name=f"pool{number}")(features)
+    pooled, mask = MaxPoolWithMask(dtype=style.dtype, name=f"pool{number}")(features)
+    return pooled, mask
 
 
 def decoder_stage(features: Any, mask: Any, channels: Sequence[int], number: int, style: BlockStyle) -> Any:

@@ -45,7 +45,13 @@ def check_size(size: int) -> None:
 
 
 def segnet(
-    features: Any, classes: int, *, width: float = 1.0, batch_norm_momentum: float = 0.9, dtype: str = "float32"
+    features: Any,
+    classes: int,
+    *,
+    width: float = 1.0,
+    batch_norm_momentum: float = 0.9,
+    dtype: str = "float32",
+    seed: int = 0,
 ) -> Any:
     """SegNet applied to a symbolic tensor.
 
@@ -56,6 +62,7 @@ def segnet(
         batch_norm_momentum: Keras' default of 0.99 needs thousands of steps before the moving statistics are right:
             at 200 steps a small SegNet scored below the majority class. 0.9 needs tens.
         dtype: Keras dtype policy of the layers, such as "float32" or "mixed_bfloat16".
+        seed: Decides the initial weights.
 
     Returns:
         Logits `(batch, size, size, K)` float32.
@@ -66,7 +73,7 @@ def segnet(
     height, width_pixels = features.shape[1:3]
     check_size(height)
     check_size(width_pixels)
-    style = BlockStyle(momentum=batch_norm_momentum, dtype=dtype)
+    style = BlockStyle(momentum=batch_norm_momentum, dtype=dtype, seed=seed)
     masks = []
     for number, channels in enumerate(ENCODER_CHANNELS, start=1):
         features, mask = encoder_stage(features, scaled(channels, width), number, style)
@@ -75,7 +82,12 @@ def segnet(
         features = decoder_stage(features, masks.pop(), scaled(channels, width), number, style)
     # Logits stay float32 under mixed precision: the loss exponentiates them.
     return keras.layers.Conv2D(
-        classes, 3, padding="same", kernel_initializer="he_normal", dtype="float32", name="classifier"
+        classes,
+        3,
+        padding="same",
+        kernel_initializer=style.initializer("classifier"),
+        dtype="float32",
+        name="classifier",
     )(features)
 
 
@@ -87,6 +99,7 @@ def build_segnet(
     width: float = 1.0,
     batch_norm_momentum: float = 0.9,
     dtype: str = "float32",
+    seed: int = 0,
 ) -> keras.Model:
     """SegNet as a model of its own, for normalised images.
 
@@ -96,7 +109,7 @@ def build_segnet(
     Args:
         size: Pixels a side of the patch.
         bands: Number of bands.
-        classes, width, batch_norm_momentum, dtype: As `segnet`.
+        classes, width, batch_norm_momentum, dtype, seed: As `segnet`.
 
     Input shape:
         `(batch, size, size, bands)` float32.
@@ -108,5 +121,5 @@ def build_segnet(
         NetworkError: If the poolings cannot halve the size five times.
     """
     image = keras.Input((size, size, bands), name="image")
-    logits = segnet(image, classes, width=width, batch_norm_momentum=batch_norm_momentum, dtype=dtype)
+    logits = segnet(image, classes, width=width, batch_norm_momentum=batch_norm_momentum, dtype=dtype, seed=seed)
     return keras.Model(image, logits, name="segnet")

@@ -38,6 +38,7 @@ class MaxPoolWithMask(keras.layers.Layer):
     """
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Checks the shape."""
         height, width = input_shape[1:3]
         if height is None or width is None or height % 2 or width % 2:
             raise ValueError(
@@ -71,13 +72,15 @@ class UnpoolWithMask(keras.layers.Layer):
     """Puts each value where the mask says its maximum stood, zeros elsewhere; the inverse of `MaxPoolWithMask`.
 
     Input shape:
-        A list: values `(batch, height, width, channels)`, floating; mask `(batch, 2 * height, 2 * width, channels)` bool.
+        A list: values `(batch, height, width, channels)`, floating;
+        mask `(batch, 2 * height, 2 * width, channels)` bool.
 
     Output shape:
         `(batch, 2 * height, 2 * width, channels)` in the dtype of the values.
     """
 
     def build(self, input_shape: list[tuple[int | None, ...]]) -> None:
+        """Checks the shapes."""
         values_shape, mask_shape = input_shape
         _, height, width, channels = values_shape
         if height is None or width is None or tuple(mask_shape[1:]) != (2 * height, 2 * width, channels):

@@ -92,15 +92,15 @@ class BatchQueue:
         self.process = process
         self._batches: deque[_Batch] = deque([_Batch()])
 
-    def run(self, task: Task, split: Callable[[Task, list[int]], list[Task]]) -> list[Task]:
-        """Enqueues a task and waits until it is done.
+    def submit(self, task: Task, split: Callable[[Task, list[int]], list[Task]]) -> list[Task]:
+        """Enqueues a task, or runs it at once where nothing is gained by waiting.
 
         Args:
             task: What to run.
             split: Cuts a task into tasks of the given sizes; called only with `enable_large_batch_splitting`.
 
         Returns:
-            The finished tasks: the one given, or its slices in order. `Task.wait` has their outputs.
+            The tasks to `wait` for: the one given, or its slices in order.
 
         Raises:
             StatusError: INVALID_ARGUMENT if the task is too large, UNAVAILABLE if the queue is full.
@@ -109,10 +109,10 @@ class BatchQueue:
             raise invalid_argument(
                 f"Task size {task.size} is larger than maximum input batch size {self._options.max_batch_size}"
             )
-        return self._scheduler.run(self, task, split)
+        return self._scheduler.submit(self, task, split)
 
     def enqueue(self, task: Task, split: Callable[[Task, list[int]], list[Task]]) -> list[Task]:
-        """`run`'s first half, under the scheduler's lock."""
+        """Puts a task into the open batch, or into a new one; the scheduler holds its lock."""
         options = self._options
         room = options.execution_batch_size - self._batches[-1].size
         if task.size <= room:
@@ -193,7 +193,6 @@ class BatchScheduler:
         self._changed = threading.Condition()
         self._queues: deque[BatchQueue] = deque()
         self._running = 0
-        self._waiting_for = 0
         self._closed = False
         self._threads = [
             threading.Thread(target=self._work, name=f"batch-{i}", daemon=True) for i in range(num_threads)
@@ -217,8 +216,8 @@ class BatchScheduler:
             for task in batch.tasks:
                 task.finish(error=StatusError(Code.CANCELLED, "the model is being unloaded"))
 
-    def run(self, queue: BatchQueue, task: Task, split: Callable[[Task, list[int]], list[Task]]) -> list[Task]:
-        """See `BatchQueue.run`."""
+    def submit(self, queue: BatchQueue, task: Task, split: Callable[[Task, list[int]], list[Task]]) -> list[Task]:
+        """See `BatchQueue.submit`."""
         with self._changed:
             if self._closed:
                 raise unavailable("the server is shutting down")
@@ -236,10 +235,6 @@ class BatchScheduler:
                 self._changed.notify()
         if inline:
             self._process(queue, parts)
-        for part in parts:
-            with part._done:
-                pass
-            part._done.release() if part._done.locked() else None
         return parts
 
     def close(self) -> None:

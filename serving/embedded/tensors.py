@@ -135,7 +135,8 @@ def packed_varints(array: NDArray[Any]) -> bytes:
         if not more.any():
             break
         keep = more
-    return np.stack(columns, axis=1)[np.stack(keeps, axis=1)].tobytes()
+    packed: NDArray[np.uint8] = np.stack(columns, axis=1)[np.stack(keeps, axis=1)]
+    return packed.tobytes()
 
 
 def _merge_packed(proto: Any, field: int, payload: bytes) -> None:

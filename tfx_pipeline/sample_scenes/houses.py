@@ -26,8 +26,8 @@ def settle_house(random: np.random.Generator, parcel: Parcel, plot: Plot, things
     side = 1.0 if random.random() < 0.5 else -1.0
     setback = random.uniform(2.5, 6.5)
     for shrink in (1.0, 0.9, 0.8, 0.7):
-        length_m = shrink * min(random.uniform(10.5, 16.0), max(breadth - 3.5, 6.0))
-        width_m = shrink * min(random.uniform(9.0, 12.5), max(depth * 0.55, 6.0))
+        length_m = shrink * min(random.uniform(12.0, 18.0), max(breadth - 3.2, 6.0))
+        width_m = shrink * min(random.uniform(10.0, 13.5), max(depth * 0.65, 6.0))
         # The house keeps to one side, so that a drive fits on the other.
         offset = -side * max(0.0, (breadth - length_m) / 2 - 1.4) * random.uniform(0.5, 1.0)
         house = middle.shifted(offset, front - setback * shrink - width_m / 2, random.normal(0.0, 0.025))
@@ -115,7 +115,7 @@ def _terrace(
     if plot.fits(terrace, wide, deep, number, 0.85):
         things.slabs.append(Slab(terrace, wide, deep, _pick(random, "paving", "red paving", "concrete", "gravel")))
         plot.claim(terrace, wide, deep)
-    if random.random() < 0.3:
+    if random.random() < 0.34:
         pool_m = random.uniform(5.5, 9.5)
         turn = _pick(random, "along", "across") == "across"
         pool = house.shifted(
@@ -146,14 +146,18 @@ def _garden(random: np.random.Generator, parcel: Parcel, plot: Plot, things: Thi
             continue
         plot.claim(frame, length + 0.4, width + 0.4)
         if what == "shed":
-            things.buildings.append(draw_building(random, (Wing(frame, length, width, 2.1, "gable", 0.35),), chimneys=0))
+            things.buildings.append(
+                draw_building(random, (Wing(frame, length, width, 2.1, "gable", 0.35),), chimneys=0)
+            )
         elif what == "bed":
-            things.slabs.append(Slab(frame, length, width, _pick(random, "dark soil", "bare soil"), low_vegetation=True))
+            things.slabs.append(
+                Slab(frame, length, width, _pick(random, "dark soil", "bare soil"), low_vegetation=True)
+            )
         else:
             things.oddities.append(Oddity("trampoline", frame, length, length))
-    for _ in range(int(random.poisson(area / 125))):
+    for _ in range(int(random.poisson(area / 72))):
         plant(random, parcel.number, plot, things, float(random.lognormal(math.log(2.4), 0.45)), claim=0.9)
-    for _ in range(int(random.poisson(area / 100))):
+    for _ in range(int(random.poisson(area / 140))):
         place = plot.spare_place(random, parcel.number)
         if place is not None:
             plant_at(random, place, things, random.uniform(0.45, 1.1), shrub=True)

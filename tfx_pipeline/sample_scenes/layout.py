@@ -15,8 +15,8 @@ from tfx_pipeline.sample_scenes.streets import Network, draw_network
 from tfx_pipeline.sample_scenes.things import Frame, Hedge, Oddity, Things
 from tfx_pipeline.sample_scenes.traffic import draw_vehicle, line_streets
 
-# Ground beyond the canvas that the plan covers, so that blocks at the rim have their true shapes.
-_BEYOND_M = 10.0
+# Least share of the delivered ground that clutter covers.
+_CLUTTER_SHARE = 0.016
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def draw_layout(
             settle_sport(random, parcel, plot, things)
         else:
             settle_waste(random, parcel, plot, things)
-    _complete(random, things, inner_m)
+    _complete(random, parcels, plot, things, inner_m)
     return Layout(plan, network, tuple(parcels), things)
 
 
@@ -94,18 +94,37 @@ def _is_free(plot: Plot, frame: Frame) -> bool:
     return plot.fits(frame, 1.0, 0.5, owner, 0.5)
 
 
-def _complete(random: np.random.Generator, things: Things, inner_m: tuple[float, float, float, float]) -> None:
-    """Adds a car and a container where chance left the delivered part without one."""
+def _complete(
+    random: np.random.Generator,
+    parcels: list[Parcel],
+    plot: Plot,
+    things: Things,
+    inner_m: tuple[float, float, float, float],
+) -> None:
+    """Adds containers and heaps until clutter covers its share of the delivered part, and a car if there is none."""
     top, left, bottom, right = inner_m
-
-    def shown(frame: Frame) -> bool:
-        return top + 4 < frame.row_m < bottom - 4 and left + 4 < frame.col_m < right - 4
-
     if bottom - top < 40 or right - left < 40:
         return
-    bare = [slab.frame for slab in things.slabs if shown(slab.frame) and not slab.low_vegetation]
-    place = bare[int(random.integers(len(bare)))] if bare else Frame((top + bottom) / 2, (left + right) / 2, 0.4)
+
+    def shown(frame: Frame) -> bool:
+        return top + 5 < frame.row_m < bottom - 5 and left + 5 < frame.col_m < right - 5
+
+    missing_m2 = _CLUTTER_SHARE * (bottom - top) * (right - left)
+    missing_m2 -= sum(oddity.length_m * oddity.width_m for oddity in things.oddities if shown(oddity.frame))
+    inside = (top + 5, left + 5, bottom - 5, right - 5)
+    for place in plot.spare_places_within(random, inside, 400):
+        if missing_m2 <= 0:
+            break
+        parcel = parcels[plot.owner_at(*place) - 1]
+        container = parcel.cover.sealed and random.random() < 0.6
+        size = random.uniform(3.5, 9.0)
+        length, width = (6.1, 2.45) if container else (size, size * random.uniform(0.55, 0.85))
+        frame = Frame(*place, parcel.frame.angle + random.normal(0.0, 0.05))
+        if plot.fits(frame, length + 1, width + 1, parcel.number):
+            things.oddities.append(Oddity("container" if container else "heap", frame, length, width))
+            plot.claim(frame, length + 1, width + 1)
+            missing_m2 -= length * width
     if not any(shown(vehicle.frame) for vehicle in things.vehicles):
-        things.vehicles.append(draw_vehicle(random, place, "car"))
-    if sum(shown(oddity.frame) for oddity in things.oddities) < 2:
-        things.oddities.append(Oddity("container", place.shifted(0.0, 4.0), 6.1, 2.45))
+        bare = [slab.frame for slab in things.slabs if shown(slab.frame) and not slab.low_vegetation]
+        place_of = bare[int(random.integers(len(bare)))] if bare else Frame((top + bottom) / 2, (left + right) / 2, 0.4)
+        things.vehicles.append(draw_vehicle(random, place_of, "car"))

@@ -31,10 +31,13 @@ def smooth_noise(random: np.random.Generator, shape: tuple[int, int], cell_px: f
     tall = np.zeros((height, heights.shape[1]), np.float32)
     for tap in range(4):
         tall += heights[rows + tap] * row_weights[tap][:, None]
+    tall /= np.float32(_SPLINE_DEVIATION)
     field = np.zeros(shape, np.float32)
+    stretched = np.empty(shape, np.float32)
     for tap in range(4):
-        field += tall[:, cols + tap] * col_weights[tap]
-    field /= np.float32(_SPLINE_DEVIATION)
+        np.take(tall, cols + tap, axis=1, out=stretched, mode="clip")
+        stretched *= col_weights[tap]
+        field += stretched
     return field
 
 
@@ -49,11 +52,14 @@ def fractal_noise(
     field = np.zeros(shape, np.float32)
     cell_px, strength, variance = coarsest_px, 1.0, 0.0
     while True:
-        field += np.float32(strength) * smooth_noise(random, shape, cell_px)
+        octave = smooth_noise(random, shape, cell_px)
+        octave *= np.float32(strength)
+        field += octave
         variance += strength**2
         cell_px, strength = cell_px / 2, strength * roughness
         if cell_px < max(finest_px, 1.0):
-            return field / np.float32(math.sqrt(variance))
+            field /= np.float32(math.sqrt(variance))
+            return field
 
 
 def _spline(length: int, cell_px: float, start: float) -> tuple[NDArray[np.intp], NDArray[np.float32]]:

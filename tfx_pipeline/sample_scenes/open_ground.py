@@ -24,9 +24,9 @@ def settle_park(random: np.random.Generator, parcel: Parcel, plot: Plot, things:
             break
     for _ in range(3):
         _winding_path(random, parcel, plot, things)
-    for _ in range(max(1, round(area / 1300))):
+    for _ in range(max(1, round(area / 900))):
         _grove(random, parcel, plot, things)
-    for _ in range(int(random.poisson(area / 330))):
+    for _ in range(int(random.poisson(area / 170))):
         plant(random, parcel.number, plot, things, float(random.lognormal(math.log(3.2), 0.35)), claim=1.2)
 
 
@@ -89,9 +89,9 @@ def settle_sport(random: np.random.Generator, parcel: Parcel, plot: Plot, things
             break
     for _ in range(2):
         _winding_path(random, parcel, plot, things)
-    for _ in range(max(1, round(plot.area_m2(parcel.number) / 2500))):
+    for _ in range(max(1, round(plot.area_m2(parcel.number) / 1500))):
         _grove(random, parcel, plot, things)
-    for _ in range(int(random.poisson(plot.area_m2(parcel.number) / 400))):
+    for _ in range(int(random.poisson(plot.area_m2(parcel.number) / 300))):
         plant(random, parcel.number, plot, things, float(random.lognormal(math.log(3.0), 0.3)), claim=1.2)
 
 

@@ -65,6 +65,8 @@ class Painting:
         grain: float32, white noise of about a decimetre, for leaves, gravel, tiles.
         mottle: float32, fractal noise of 0.3 to 5 m, for wear and growth.
         drift: float32, fractal noise of 5 to 40 m, for moisture and traffic.
+        leaves: float32, fractal noise of 0.2 to 1 m, for foliage.
+        leaves_down, leaves_right: float32, how much `leaves` grows a pixel downward and rightward.
     """
 
     def __init__(self, canvas: Canvas, random: np.random.Generator) -> None:
@@ -76,10 +78,14 @@ class Painting:
         self.slope_row: Floats = np.zeros(shape, np.float32)
         self.slope_col: Floats = np.zeros(shape, np.float32)
         # Half white, half a little wider, so that grain is no mere pixel noise at 0.09 m.
-        self.grain: Floats = np.float32(0.7) * (
-            smooth_noise(random, shape, 1.0) + smooth_noise(random, shape, 0.25 * metre)
-        )
+        self.grain: Floats = smooth_noise(random, shape, 1.0)
+        if metre > 4:
+            self.grain = np.float32(0.7) * (self.grain + smooth_noise(random, shape, 0.25 * metre))
         self.mottle: Floats = fractal_noise(random, shape, 5 * metre, 0.3 * metre, 0.75)
+        self.leaves: Floats = fractal_noise(random, shape, 1.0 * metre, 0.2 * metre, 0.8)
+        self.leaves_down: Floats
+        self.leaves_right: Floats
+        self.leaves_down, self.leaves_right = np.gradient(self.leaves)
         self.drift: Floats = fractal_noise(random, shape, 40 * metre, 5 * metre, 0.65)
 
     def spot(self, frame: Frame, length_m: float, width_m: float) -> Spot | None:
@@ -115,13 +121,29 @@ class Painting:
         if class_id is not None:
             self.class_ids[spot.window][mask] = class_id
 
+    def blend(self, spot: Spot, coverage: Floats, reflectance: Reflectance, class_id: int | None = None) -> None:
+        """Paints colour by share of the pixel covered, so that lines finer than a pixel stay fine.
+
+        Args:
+            spot: Where.
+            coverage: float32, the spot's shape, 0 to 1.
+            reflectance: float32 (4,).
+            class_id: The class of pixels that are covered by half or more; None leaves it.
+        """
+        window = self.reflectance[:, spot.window[0], spot.window[1]]
+        window += coverage * (reflectance[:, None, None] - window)
+        if class_id is not None:
+            self.class_ids[spot.window][coverage >= 0.5] = class_id
+
     def raise_to(self, spot: Spot, mask: Mask, height_m: Floats | float) -> None:
         """Sets the height of the masked pixels; the surface is level there unless slopes are set after."""
         np.copyto(self.height_m[spot.window], np.asarray(height_m, np.float32), where=mask)
         np.copyto(self.slope_row[spot.window], np.float32(0), where=mask)
         np.copyto(self.slope_col[spot.window], np.float32(0), where=mask)
 
-    def tilt(self, spot: Spot, mask: Mask, frame: Frame, rise_along: Floats | float, rise_across: Floats | float) -> None:
+    def tilt(
+        self, spot: Spot, mask: Mask, frame: Frame, rise_along: Floats | float, rise_across: Floats | float
+    ) -> None:
         """Sets the slope of the masked pixels from the rises a metre along and across `frame`."""
         sine, cosine = np.float32(np.sin(frame.angle)), np.float32(np.cos(frame.angle))
         along, across = np.asarray(rise_along, np.float32), np.asarray(rise_across, np.float32)

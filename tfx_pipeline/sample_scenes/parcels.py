@@ -15,7 +15,7 @@ Use = Literal["houses", "town", "commerce", "flats", "park", "sport", "waste"]
 # Hands of five, dealt from the middle of the canvas outward, so that a tile of a few blocks already has every class.
 _HAND: tuple[tuple[Use, ...], ...] = (
     ("houses",),
-    ("houses", "houses", "flats"),
+    ("houses", "houses", "houses", "flats"),
     ("town",),
     ("commerce", "commerce", "town"),
     ("park", "sport", "waste", "flats"),
@@ -81,7 +81,9 @@ def deal_parcels(random: np.random.Generator, plan: Plan, blocks: tuple[Polygon,
     for block, use in zip(nearest_first, uses, strict=False):
         for polygon, outward in _split(random, block, use):
             frame = plan.frame(centre(polygon), (outward[1], -outward[0]))
-            parcels.append(Parcel(len(parcels) + 1, use, polygon, _facing(plan, polygon, outward, frame), _cover(random, use)))
+            parcels.append(
+                Parcel(len(parcels) + 1, use, polygon, _facing(plan, polygon, outward, frame), _cover(random, use))
+            )
     return parcels
 
 
@@ -106,8 +108,18 @@ def _split(random: np.random.Generator, block: Polygon, use: Use) -> list[tuple[
     else:
         behind, before, _ = cut(block, centre(block), normal)
         halves = [(behind, (-normal[0], -normal[1])), (before, normal)]
-    width_m = random.uniform(16.5, 23.0)
-    return [(part, out) for half, out in halves if half for part in _slices(half, direction, length, width_m, random)]
+    width_m = random.uniform(15.5, 21.0)
+    lots = [(part, out) for half, out in halves if half for part in _slices(half, direction, length, width_m, random)]
+    # Deep gardens are built on a second time, behind the first house.
+    depth = breadth / len(halves)
+    if depth < 42.0:
+        return lots
+    built_twice: list[tuple[Polygon, Point]] = []
+    for lot, out in lots:
+        middle = centre(lot)
+        behind, before, _ = cut(lot, (middle[0] + 2 * out[0], middle[1] + 2 * out[1]), out)
+        built_twice += [(part, out) for part in (behind, before) if part]
+    return built_twice
 
 
 def _slices(
@@ -127,23 +139,39 @@ def _slices(
     return [*slices, rest]
 
 
+# Hues of what grows vary more than those of these.
+_GREY = ("asphalt", "worn asphalt", "concrete", "gravel", "paving")
+
+
 def _cover(random: np.random.Generator, use: Use) -> Cover:
     def pick(*names: str) -> Reflectance:
-        return tinted(random, names[int(random.integers(len(names)))], 0.12, 0.05)
+        name = names[int(random.integers(len(names)))]
+        return tinted(random, name, 0.12, 0.015 if name in _GREY else 0.05)
 
     chance = random.random()
     if use == "houses":
         if chance < 0.08:
-            return Cover(pick("gravel", "paving"), pick("meadow", "lawn"), 0.6, 0.3, sealed=True)
+            return Cover(pick("gravel", "paving"), pick("meadow", "lawn"), 1.0, 0.2, sealed=True)
         if chance < 0.20:
             return Cover(pick("dry grass"), pick("bare soil", "meadow"), 0.5, 1.2)
         rows_m = 1.1 if chance > 0.8 else 0.0
-        return Cover(pick("lush grass", "lawn", "lawn", "meadow"), pick("dry grass", "meadow", "lawn"), 0.9, 1.2, rows_m=rows_m)
+        return Cover(
+            pick("lush grass", "lawn", "lawn", "meadow"), pick("dry grass", "meadow", "lawn"), 0.9, 1.2, rows_m=rows_m
+        )
     if use == "town":
         second = pick("lawn", "meadow", "dry grass")
-        return Cover(pick("paving", "asphalt", "worn asphalt", "gravel"), second, random.uniform(0.1, 0.9), 0.1, sealed=True)
+        return Cover(
+            pick("paving", "asphalt", "worn asphalt", "gravel"), second, random.uniform(0.3, 1.1), 0.2, sealed=True
+        )
     if use == "commerce":
-        return Cover(pick("asphalt", "worn asphalt", "concrete", "worn asphalt"), pick("asphalt", "worn asphalt"), 0.3, 0.8, sealed=True, second_sealed=True)
+        return Cover(
+            pick("asphalt", "worn asphalt", "concrete", "worn asphalt"),
+            pick("asphalt", "worn asphalt"),
+            0.3,
+            0.8,
+            sealed=True,
+            second_sealed=True,
+        )
     if use == "flats":
         return Cover(pick("lawn", "meadow", "lush grass"), pick("dry grass", "meadow"), 0.6, 1.0)
     if use == "park":
@@ -151,5 +179,7 @@ def _cover(random: np.random.Generator, use: Use) -> Cover:
     if use == "sport":
         return Cover(pick("lush grass", "lawn"), pick("meadow", "dry grass"), 1.1, 0.8, rows_m=5.5)
     if chance < 0.35:
-        return Cover(pick("crop", "stubble"), pick("bare soil", "stubble", "meadow"), 0.9, 0.6, rows_m=random.uniform(1.2, 2.5))
+        return Cover(
+            pick("crop", "stubble"), pick("bare soil", "stubble", "meadow"), 0.9, 0.6, rows_m=random.uniform(1.2, 2.5)
+        )
     return Cover(pick("bare soil", "sandy soil", "dark soil"), pick("dry grass", "meadow"), 0.3, 0.7)

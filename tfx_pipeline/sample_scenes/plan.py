@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-
 from tfx_pipeline.sample_scenes.things import Frame
 
 Point = tuple[float, float]
@@ -61,8 +60,14 @@ class Plan:
         row, col = u * cosine + v * sine, v * cosine - u * sine
         ground_row, ground_col = row, col
         for _ in range(12):
-            shift_row, shift_col = self._shift(ground_row, ground_col)
-            ground_row, ground_col = row - float(shift_row), col - float(shift_col)
+            shift_row = shift_col = 0.0
+            for rate_row, rate_col, phase, by_row, by_col in self.waves:  # as in _shift, in fast scalars
+                wave = math.sin(ground_row * rate_row + ground_col * rate_col + phase)
+                shift_row, shift_col = shift_row + wave * by_row, shift_col + wave * by_col
+            moved = abs(row - shift_row - ground_row) + abs(col - shift_col - ground_col)
+            ground_row, ground_col = row - shift_row, col - shift_col
+            if moved < 1e-4:
+                break
         return ground_row, ground_col
 
     def frame(self, place: Point, heading: Point) -> Frame:
@@ -71,7 +76,7 @@ class Plan:
         ahead_row, ahead_col = self.to_ground(place[0] + heading[0], place[1] + heading[1])
         return Frame(row, col, math.atan2(ahead_row - row, ahead_col - col))
 
-    def ring(self, polygon: Polygon, step_m: float = 3.0) -> list[Point]:
+    def ring(self, polygon: Polygon, step_m: float = 5.0) -> list[Point]:
         """A plan polygon's outline on the ground, (row, col), with a corner every few metres so that it bends."""
         ring: list[Point] = []
         for start, end in zip(polygon, (*polygon[1:], polygon[0]), strict=True):

@@ -1,5 +1,6 @@
 """Where there is still room: a coarse grid of the ground that says whose each place is and whether it is taken."""
 
+import itertools
 import math
 
 import numpy as np
@@ -30,19 +31,21 @@ class Plot:
         rows = math.ceil((height_m + 2 * RIM_M) / CELL_M)
         cols = math.ceil((width_m + 2 * RIM_M) / CELL_M)
         self.owner: NDArray[np.int32] = number_parcels(plan, parcels, (rows, cols), CELL_M, RIM_M)
-        row = ((np.arange(rows) + 0.5) * CELL_M - RIM_M)[:, None]
-        col = ((np.arange(cols) + 0.5) * CELL_M - RIM_M)[None, :]
+        row = ((np.arange(rows) + 0.5) * CELL_M - RIM_M).astype(np.float32)[:, None]
+        col = ((np.arange(cols) + 0.5) * CELL_M - RIM_M).astype(np.float32)[None, :]
         u, v = plan.to_plan(row, col)
         for street in streets:
             heading_u, heading_v = street.heading
             from_u, from_v = u - street.start[0], v - street.start[1]
-            along = np.clip(from_u * heading_u + from_v * heading_v, 0.0, street.length_m)
-            distance = np.hypot(from_u - along * heading_u, from_v - along * heading_v)
-            self.owner[distance < street.half_width_m + street.pavement_m + 0.3] = NOBODY
+            along = from_u * heading_u + from_v * heading_v
+            beyond = along - np.clip(along, 0.0, street.length_m)
+            across = from_v * heading_u - from_u * heading_v
+            reach = street.half_width_m + street.pavement_m + 0.3
+            self.owner[beyond * beyond + across * across < reach * reach] = NOBODY
         self.free: NDArray[np.bool_] = self.owner != NOBODY
         order = np.argsort(self.owner, axis=None, kind="stable")
         bounds = np.searchsorted(self.owner.ravel()[order], np.arange(1, len(parcels) + 2))
-        self._cells = [order[start:stop] for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
+        self._cells = [order[start:stop] for start, stop in itertools.pairwise(bounds)]
 
     def area_m2(self, number: int) -> float:
         """Area of a parcel within the grid, streets taken off."""
@@ -80,19 +83,32 @@ class Plot:
         cells = self._cells[number - 1]
         if not len(cells):
             return None
-        for cell in random.choice(cells, tries):
-            row, col = divmod(int(cell), self.free.shape[1])
+        for index in random.integers(len(cells), size=tries):
+            row, col = divmod(int(cells[index]), self.free.shape[1])
             if self.free[row, col]:
                 jitter = random.random(2)
                 return (row + jitter[0]) * CELL_M - RIM_M, (col + jitter[1]) * CELL_M - RIM_M
         return None
 
+    def spare_places_within(
+        self, random: np.random.Generator, inner_m: tuple[float, float, float, float], count: int
+    ) -> list[Point]:
+        """Random free ground places of any parcel between (top, left, bottom, right), up to that many."""
+        top, left, bottom, right = (max(0, int((edge + RIM_M) / CELL_M)) for edge in inner_m)
+        rows, cols = np.nonzero(self.free[top:bottom, left:right])
+        if not len(rows):
+            return []
+        chosen = random.integers(len(rows), size=count)
+        places = np.stack([rows[chosen] + top, cols[chosen] + left], axis=1) * CELL_M - RIM_M + CELL_M / 2
+        return [(float(row), float(col)) for row, col in places]
+
     def _cells_of(
         self, frame: Frame, length_m: float, width_m: float
     ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]:
         """Grid rows and cols under a lattice of points on the rectangle, and which of them are on the grid."""
-        along = np.linspace(-0.5, 0.5, max(2, math.ceil(length_m / CELL_M) + 1))[:, None] * length_m
-        across = np.linspace(-0.5, 0.5, max(2, math.ceil(width_m / CELL_M) + 1))[None, :] * width_m
+        steps, side_steps = max(1, math.ceil(length_m / CELL_M)), max(1, math.ceil(width_m / CELL_M))
+        along = (np.arange(steps + 1) * (length_m / steps) - length_m / 2)[:, None]
+        across = (np.arange(side_steps + 1) * (width_m / side_steps) - width_m / 2)[None, :]
         sine, cosine = math.sin(frame.angle), math.cos(frame.angle)
         rows = np.floor((frame.row_m + along * sine + across * cosine + RIM_M) / CELL_M).astype(np.intp)
         cols = np.floor((frame.col_m + along * cosine - across * sine + RIM_M) / CELL_M).astype(np.intp)

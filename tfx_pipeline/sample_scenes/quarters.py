@@ -70,26 +70,31 @@ def _inward(rim: Frame, parcel: Parcel, plot: Plot) -> float | None:
 
 def _yard(random: np.random.Generator, parcel: Parcel, plot: Plot, things: Things) -> None:
     area, turn = plot.area_m2(parcel.number), parcel.frame.angle
-    for _ in range(int(random.poisson(area / 500))):
+    pitch = random.uniform(0.4, 0.9)
+    for _ in range(int(random.poisson(area / 150))):
         place = plot.spare_place(random, parcel.number)
         if place is None:
             continue
         frame = Frame(*place, turn + random.choice([0.0, math.pi / 2]))
         chance = random.random()
-        if chance < 0.3:
-            length, width = random.uniform(6.0, 18.0), random.uniform(5.5, 8.0)
-            if plot.fits(frame, length, width, parcel.number):
-                things.buildings.append(flat_building(random, (Wing(frame, length, width, 3.4, "flat", 0.0),)))
+        if chance < 0.45:
+            length, width = random.uniform(8.0, 24.0), random.uniform(6.0, 11.0)
+            if plot.fits(frame, length + 1, width + 1, parcel.number):
+                if random.random() < 0.5:
+                    things.buildings.append(flat_building(random, (Wing(frame, length, width, 3.6, "flat", 0.0),)))
+                else:
+                    wing = Wing(frame, length, width, random.uniform(3.5, 7.0), "gable", pitch)
+                    things.buildings.append(draw_building(random, (wing,)))
                 plot.claim(frame, length + 1, width + 1)
-        elif chance < 0.6:
+        elif chance < 0.68:
             _bays(random, frame, parcel.number, plot, things, int(random.integers(3, 9)), 0.65)
-        elif chance < 0.72:
+        elif chance < 0.78:
             _container(random, frame, parcel.number, plot, things)
         else:
             length, width = random.uniform(5.0, 12.0), random.uniform(4.0, 8.0)
             if plot.fits(frame, length, width, parcel.number, 0.9):
                 things.slabs.append(Slab(frame, length, width, "lawn", low_vegetation=True))
-    for _ in range(int(random.poisson(area / 190))):
+    for _ in range(int(random.poisson(area / 150))):
         plant(random, parcel.number, plot, things, float(random.lognormal(math.log(2.8), 0.35)), claim=1.0)
 
 
@@ -98,7 +103,7 @@ def settle_commerce(random: np.random.Generator, parcel: Parcel, plot: Plot, thi
     frame = parcel.frame
     left, right = (plot.reach_m(frame, way, 0.0, parcel.number) for way in (-1.0, 1.0))
     front, back = (plot.reach_m(frame, 0.0, way, parcel.number) for way in (1.0, -1.0))
-    share = random.uniform(0.5, 0.78)
+    share = random.uniform(0.58, 0.82)
     for shrink in (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3):
         length, width = (left + right) * 0.86 * shrink, (front + back) * share * shrink
         back_m = (front - back) / 2 - (1 - share * shrink) * (front + back) * random.uniform(-0.1, 0.4)
@@ -112,7 +117,7 @@ def settle_commerce(random: np.random.Generator, parcel: Parcel, plot: Plot, thi
         if place is not None:
             turned = Frame(*place, frame.angle + random.choice([0.0, 0.0, math.pi / 2]))
             _bays(random, turned, parcel.number, plot, things, int(random.integers(5, 15)), random.uniform(0.4, 0.85))
-    for _ in range(int(random.poisson(3.5))):
+    for _ in range(int(random.poisson(5.0))):
         place = plot.spare_place(random, parcel.number)
         if place is None:
             continue
@@ -123,7 +128,7 @@ def settle_commerce(random: np.random.Generator, parcel: Parcel, plot: Plot, thi
             things.vehicles.append(draw_vehicle(random, turned, "lorry"))
             plot.claim(turned, 12, 5)
     _verges(random, parcel, plot, things)
-    for _ in range(int(random.poisson(plot.area_m2(parcel.number) / 330))):
+    for _ in range(int(random.poisson(plot.area_m2(parcel.number) / 260))):
         plant(random, parcel.number, plot, things, random.uniform(1.6, 3.4), claim=1.5)
 
 
@@ -193,7 +198,7 @@ def settle_flats(random: np.random.Generator, parcel: Parcel, plot: Plot, things
     if place is not None and plot.fits(Frame(*place, turn), 8, 6, parcel.number):
         things.oddities.append(Oddity("sand", Frame(*place, turn), 8.0, 6.0))
         plot.claim(Frame(*place, turn), 9, 7)
-    for _ in range(int(random.poisson(plot.area_m2(parcel.number) / 130))):
+    for _ in range(int(random.poisson(plot.area_m2(parcel.number) / 72))):
         plant(random, parcel.number, plot, things, float(random.lognormal(math.log(3.2), 0.35)), claim=1.0)
 
 

@@ -1,5 +1,7 @@
 """What buildings are covered with: colours that suit the shape of the roof."""
 
+import math
+
 import numpy as np
 
 from tfx_pipeline.sample_scenes.spectra import tinted
@@ -40,7 +42,34 @@ def draw_building(
     cover = _pick(random, _PITCHED)
     count = int(random.integers(0, 3)) if chimneys is None else chimneys
     skylights = int(random.integers(0, 5)) if count else 0
+    if not solar:
+        wings = (*wings, *(dormer for wing in wings[:1] for dormer in _dormers(random, wing)))
     return Building(wings, cover, tinted(random, cover, 0.16, 0.05), count, solar, skylights)
+
+
+def _dormers(random: np.random.Generator, wing: Wing) -> list[Wing]:
+    """Small gables across a steep roof, in a row on one or both sides."""
+    if wing.roof != "gable" or wing.pitch < 0.6 or wing.width_m < 8 or random.random() < 0.5:
+        return []
+    count, wide = int(random.integers(1, 4)), random.uniform(1.6, 2.6)
+    spacing = wing.length_m / (count + 1)
+    if spacing < wide + 0.8:
+        return []
+    # They stand on the lower half of the slope; their own ridges stay below the main one.
+    eaves_m = wing.eaves_m + wing.pitch * wing.width_m * 0.30
+    sides = (-1.0, 1.0) if random.random() < 0.6 else (1.0,)
+    return [
+        Wing(
+            wing.frame.shifted((i - (count - 1) / 2) * spacing, side * 0.22 * wing.width_m, math.pi / 2),
+            0.34 * wing.width_m,
+            wide,
+            eaves_m,
+            "gable",
+            0.35,
+        )
+        for side in sides
+        for i in range(count)
+    ]
 
 
 def flat_building(random: np.random.Generator, wings: tuple[Wing, ...], *, hall: bool = False) -> Building:

@@ -83,4 +83,4 @@ def tinted(random: np.random.Generator, name: str, brightness: float = 0.12, hue
         hue: Relative deviation of each band by itself.
     """
     factor = np.exp(random.normal(0.0, brightness) + random.normal(0.0, hue, 4))
-    return np.clip(spectrum(name) * factor, 0.01, 0.95).astype(np.float32)
+    return np.asarray(np.clip(spectrum(name) * factor, 0.01, 0.95), np.float32)

@@ -87,7 +87,7 @@ def _divide(
     random: np.random.Generator, ground: Polygon, rank: int, streets: list[Street], blocks: list[Polygon]
 ) -> None:
     direction, length, breadth = long_axis(ground)
-    if area_m2(ground) < random.uniform(8500.0, 15000.0) or length < 70.0 or breadth < 30.0:
+    if area_m2(ground) < random.uniform(7000.0, 12500.0) or length < 70.0 or breadth < 30.0:
         blocks.append(ground)
         return
     middle = centre(ground)
@@ -102,7 +102,7 @@ def _divide(
     if ends is None:
         blocks.append(ground)
         return
-    half_width = {0: random.uniform(4.3, 5.6), 1: random.uniform(3.4, 4.4)}.get(rank, random.uniform(2.6, 3.5))
+    half_width = {0: random.uniform(4.0, 5.2), 1: random.uniform(3.1, 4.0)}.get(rank, random.uniform(2.4, 3.2))
     pavement = {0: random.uniform(2.2, 3.2), 1: random.uniform(1.6, 2.4)}.get(rank, random.uniform(1.2, 2.0))
     streets.append(Street(ends[0], ends[1], half_width, pavement, rank))
     for part in (behind, before):

@@ -53,7 +53,7 @@ def line_streets(random: np.random.Generator, plan: Plan, network: Network, thin
     """Parks cars at the kerbs, sends some along the lanes and plants trees on the pavements of some streets."""
     for street in network.streets:
         for side in (-1.0, 1.0):
-            if random.random() < 0.75 and street.half_width_m > 2.8:
+            if random.random() < 0.7 and street.half_width_m > 2.6:
                 _park(random, plan, network, street, side, things)
             if random.random() < 0.45:
                 _avenue(random, plan, network, street, side, things)
@@ -71,7 +71,7 @@ def _clear_of_others(network: Network, street: Street, along: float, margin_m: f
 def _park(
     random: np.random.Generator, plan: Plan, network: Network, street: Street, side: float, things: Things
 ) -> None:
-    along, share = random.uniform(4.0, 10.0), random.uniform(0.25, 0.85)
+    along, share = random.uniform(4.0, 10.0), random.uniform(0.2, 0.7)
     while along < street.length_m - 4:
         if random.random() < share and _clear_of_others(network, street, along, 6.0):
             place = street.place(along, side * (street.half_width_m - 1.05 + random.normal(0, 0.08)))

@@ -68,7 +68,7 @@ def plant_at(
         height = random.uniform(0.6, 0.95) * SHRUB_M
     elif kind == "conifer":
         radius *= 0.75
-        height = 3.0 + radius * random.uniform(2.8, 4.2)
+        height = 2.5 + radius * random.uniform(2.4, 3.8)
     else:
-        height = 2.2 + radius * random.uniform(1.5, 2.3)
+        height = 1.8 + radius * random.uniform(1.35, 2.1)
     things.trees.append(Tree(*place, radius, float(height), kind))

@@ -1,0 +1,1 @@
+"""Records into batches: statistics, order and augmentation, each a pure function of the records and a seed."""

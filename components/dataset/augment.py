@@ -1,0 +1,80 @@
+"""Seeded augmentation in the graph: image and label together, each patch on its own.
+
+The eight ways to lay a square on itself are (transposed or not) x (rows reversed or not) x (columns reversed or not):
+
+    flips and quarter turns   all eight
+    flips alone               not transposed
+    quarter turns alone       transposed exactly if one of rows and columns is reversed
+"""
+
+import tensorflow as tf
+from numpy.typing import NDArray
+from pydantic import Field
+
+from components.options import Options
+
+
+class AugmentOptions(Options):
+    """How training patches are varied."""
+
+    flips: bool = True
+    """Top to bottom and left to right, each for half of the patches."""
+    quarter_turns: bool = True
+    """By 0, 90, 180 or 270 degrees, each for a quarter of the patches."""
+    brightness: float = Field(default=0.0, ge=0, le=2)
+    """Largest shift up or down, the same for all bands, in standard deviations of each band."""
+    contrast: float = Field(default=0.0, ge=0, lt=1)
+    """Largest relative stretch or shrink about each band's mean."""
+
+
+def turned(image: tf.Tensor, label: tf.Tensor, seed: tf.Tensor, options: AugmentOptions) -> tuple[tf.Tensor, tf.Tensor]:
+    """Flips and turns each patch of a batch.
+
+    Args:
+        image: `(batch, size, size, bands)`, any dtype.
+        label: `(batch, size, size)`, any dtype.
+        seed: `(2,)` integer; equal seeds give equal results.
+        options: Which of the eight ways are allowed.
+
+    Returns:
+        Image and label of the same shapes and dtypes.
+    """
+    if not options.flips and not options.quarter_turns:
+        return image, label
+    chosen = tf.random.stateless_uniform([3, tf.shape(image)[0]], seed, 0, 2, tf.int32) > 0
+    transposed, rows, cols = chosen[0], chosen[1], chosen[2]
+    if not options.flips:
+        transposed = tf.not_equal(rows, cols)
+    if options.quarter_turns:
+        image = tf.where(transposed[:, None, None, None], tf.transpose(image, (0, 2, 1, 3)), image)
+        label = tf.where(transposed[:, None, None], tf.transpose(label, (0, 2, 1)), label)
+    for chosen_here, axis in ((rows, 1), (cols, 2)):
+        image = tf.where(chosen_here[:, None, None, None], tf.reverse(image, [axis]), image)
+        label = tf.where(chosen_here[:, None, None], tf.reverse(label, [axis]), label)
+    return image, label
+
+
+def relit(image: tf.Tensor, seed: tf.Tensor, options: AugmentOptions, mean: NDArray, stddev: NDArray) -> tf.Tensor:
+    """Changes brightness and contrast of each patch, in the sensor's own numbers.
+
+        pixel' = mean + (pixel - mean) * (1 + c) + b * stddev        c in +-contrast, b in +-brightness
+
+    Args:
+        image: `(batch, size, size, bands)`; integers are rounded and cut to the range of their dtype.
+        seed: `(2,)` integer.
+        options: The largest changes.
+        mean, stddev: `(bands,)` of the training split.
+
+    Returns:
+        Image of the same shape and dtype.
+    """
+    if options.brightness == 0 and options.contrast == 0:
+        return image
+    drawn = tf.random.stateless_uniform([2, tf.shape(image)[0], 1, 1, 1], seed, -1.0, 1.0)
+    stretch = 1.0 + drawn[0] * options.contrast
+    shift = drawn[1] * options.brightness * tf.constant(stddev, tf.float32)
+    centre = tf.constant(mean, tf.float32)
+    changed = centre + (tf.cast(image, tf.float32) - centre) * stretch + shift
+    if image.dtype.is_integer:
+        return tf.saturate_cast(tf.round(changed), image.dtype)
+    return tf.cast(changed, image.dtype)

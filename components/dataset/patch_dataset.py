@@ -1,0 +1,122 @@
+"""Records into batches for training and for evaluation, as `tf.data`.
+
+Training sees one endless row of patches: epoch 0 in its order, epoch 1 in its order, and so on; batch `b` is the
+places `b * batch_size` to `(b + 1) * batch_size` of that row. The order of epoch e is a pure function of (seed, e) and
+the augmentation of batch b of (seed, b), so that a run that resumes at step s sees what an unbroken one would.
+Every batch is full, and every patch is seen once an epoch.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from components.classes import VOID_ID
+from components.dataset.augment import AugmentOptions, relit, turned
+from components.dataset.record_index import RecordIndex
+from components.dataset.statistics import SplitStatistics
+from components.records.patch_example import FRESH_COL, FRESH_ROW, parse_image_and_label
+from components.records.record_format import RecordFormat
+
+
+def epoch_order(records: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """The order of one epoch: `(records,)` int64, a permutation of the record numbers."""
+    return np.random.default_rng((seed, epoch)).permutation(records)
+
+
+def training_batches(
+    index: RecordIndex,
+    record_format: RecordFormat,
+    statistics: SplitStatistics,
+    augmentation: AugmentOptions,
+    *,
+    batch_size: int,
+    seed: int,
+    start_step: int,
+    stop_step: int,
+) -> tf.data.Dataset:
+    """The batches of steps `start_step` to `stop_step - 1`.
+
+    Args:
+        index: The training records; at least one.
+        record_format: Their format.
+        statistics: Of the same records; brightness and contrast are measured by it.
+        augmentation: How patches are varied.
+        batch_size: Patches a batch.
+        seed: Decides order and augmentation.
+        start_step, stop_step: Steps counted from the beginning of the whole training.
+
+    Returns:
+        Data set of (image `(batch_size, size, size, bands)` in the sensor's dtype,
+        label `(batch_size, size, size)` uint8).
+    """
+    order = lru_cache(maxsize=2)(lambda epoch: epoch_order(len(index), seed, epoch))
+
+    def read(step: NDArray[np.int64]) -> NDArray[np.object_]:
+        places = range(int(step) * batch_size, (int(step) + 1) * batch_size)
+        numbers = [order(place // len(index))[place % len(index)] for place in places]
+        return np.array(index.read(numbers), dtype=object)
+
+    def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        serialized = tf.numpy_function(read, [step], tf.string, stateful=False)
+        serialized = tf.ensure_shape(serialized, [batch_size])
+        image, label = parse_image_and_label(
+            serialized, record_format.patch_size, len(record_format.bands), record_format.dtype
+        )
+        image = tf.ensure_shape(image, [batch_size, *image.shape[1:]])
+        label = tf.ensure_shape(label, [batch_size, *label.shape[1:]])
+        image, label = turned(image, label, tf.stack([2 * seed, step]), augmentation)
+        image = relit(image, tf.stack([2 * seed + 1, step]), augmentation, statistics.band_mean, statistics.band_stddev)
+        return image, label
+
+    steps = tf.data.Dataset.range(start_step, stop_step)
+    return steps.map(batch, num_parallel_calls=2, deterministic=True).prefetch(4)
+
+
+def evaluation_batches(index: RecordIndex, record_format: RecordFormat, batch_size: int) -> tf.data.Dataset:
+    """All records once, in order, in batches of one shape.
+
+    Pixels that a neighbouring patch has counted already (`fresh_row`, `fresh_col`), and the patches that fill up the
+    last batch, are labelled `VOID_ID`.
+
+    Returns:
+        Data set of (image `(batch_size, size, size, bands)`, label `(batch_size, size, size)` uint8).
+    """
+
+    def read(first: NDArray[np.int64]) -> tuple[NDArray[np.object_], NDArray[np.bool_]]:
+        numbers = np.arange(int(first), int(first) + batch_size)
+        present = numbers < len(index)
+        return np.array(index.read(np.where(present, numbers, 0)), dtype=object), present
+
+    def batch(first: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        serialized, present = tf.numpy_function(read, [first], (tf.string, tf.bool), stateful=False)
+        serialized = tf.ensure_shape(serialized, [batch_size])
+        present = tf.ensure_shape(present, [batch_size])
+        image, label = parse_image_and_label(
+            serialized, record_format.patch_size, len(record_format.bands), record_format.dtype
+        )
+        label = tf.where(present[:, None, None], fresh_label(serialized, label), tf.constant(VOID_ID, tf.uint8))
+        return (
+            tf.ensure_shape(image, [batch_size, *image.shape[1:]]),
+            tf.ensure_shape(label, [batch_size, *label.shape[1:]]),
+        )
+
+    firsts = tf.data.Dataset.range(0, len(index), batch_size)
+    return firsts.map(batch, num_parallel_calls=2, deterministic=True).prefetch(2)
+
+
+def fresh_label(serialized: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
+    """`label` with `VOID_ID` where another patch counts the pixel.
+
+    Args:
+        serialized: `(batch,)` records.
+        label: Their labels `(batch, size, size)` uint8.
+    """
+    spec = {name: tf.io.FixedLenFeature([], tf.int64) for name in (FRESH_ROW, FRESH_COL)}
+    features = tf.io.parse_example(serialized, spec)
+    places = tf.range(label.shape[1], dtype=tf.int64)
+    fresh_rows = places[None, :] >= features[FRESH_ROW][:, None]
+    fresh_cols = places[None, :] >= features[FRESH_COL][:, None]
+    fresh = fresh_rows[:, :, None] & fresh_cols[:, None, :]
+    return tf.where(fresh, label, tf.constant(VOID_ID, tf.uint8))

@@ -1,0 +1,101 @@
+"""What the network must know of the training split: its bands, its classes, and a fingerprint of its records.
+
+All of it comes from the records' scalar features; no image is decoded. With `m` and `s` the mean and deviation of a
+band in a patch and `n` the patch's valid pixels, over the split
+
+    mean = sum(n * m) / sum(n)        variance = sum(n * (s**2 + m**2)) / sum(n) - mean**2
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from components.errors import DataError
+from components.records.patch_example import BAND_MEAN, BAND_STDDEV, CLASS_FRACTION, NODATA_SHARE
+from components.records.record_format import RecordFormat
+
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class SplitStatistics:
+    """Of all records of a split; patches that overlap count their common pixels each time.
+
+    Attributes:
+        records: Number of records.
+        band_mean, band_stddev: `(bands,)` float64 over valid pixels, in the sensor's own numbers.
+        class_pixels: `(K,)` float64, pixels of each class.
+        class_patch_pixels: `(K,)` float64, all pixels of the patches in which the class occurs.
+        fingerprint: Hex digest of the records' bytes in order.
+    """
+
+    records: int
+    band_mean: NDArray[np.float64]
+    band_stddev: NDArray[np.float64]
+    class_pixels: NDArray[np.float64]
+    class_patch_pixels: NDArray[np.float64]
+    fingerprint: str
+
+
+def split_statistics(files: Sequence[str], record_format: RecordFormat) -> SplitStatistics:
+    """Reads all records of a split once, checking their checksums.
+
+    Args:
+        files: Uncompressed TFRecord files.
+        record_format: Names the bands and the classes.
+
+    Raises:
+        DataError: If there is no record, no valid pixel, or a record does not fit the format or its checksum.
+    """
+    names = {
+        BAND_MEAN: [f"{BAND_MEAN}/{band}" for band in record_format.bands],
+        BAND_STDDEV: [f"{BAND_STDDEV}/{band}" for band in record_format.bands],
+        CLASS_FRACTION: [f"{CLASS_FRACTION}/{name}" for name in record_format.table.names],
+        NODATA_SHARE: [NODATA_SHARE],
+    }
+    spec = {name: tf.io.FixedLenFeature([], tf.float32) for group in names.values() for name in group}
+
+    def scalars(serialized: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        features = tf.io.parse_example(serialized, spec)
+        groups = [tf.stack([features[name] for name in group], axis=-1) for group in names.values()]
+        return (*groups, tf.fingerprint(serialized))
+
+    columns: list[list[NDArray[np.float64]]] = [[] for _ in names]
+    digest = hashlib.sha256()
+    try:
+        # One file after the other: interleaving would make the fingerprint depend on timing.
+        for *groups, fingerprints in tf.data.TFRecordDataset(list(files)).batch(_BATCH).map(scalars).prefetch(2):
+            digest.update(fingerprints.numpy().tobytes())
+            for column, group in zip(columns, groups, strict=True):
+                column.append(group.numpy().astype(np.float64))
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+        raise DataError(
+            f"the records of {_place(files)} cannot be read: {error.message.splitlines()[0]}",
+            f"records with bands {', '.join(record_format.bands)} and classes {', '.join(record_format.table.names)}",
+            "run the ingest again with this configuration",
+        ) from error
+    if not columns[0]:
+        raise DataError(f"{_place(files)}: no record", "at least one patch", "give the split at least one tile")
+    mean, stddev, fraction, nodata_share = (np.concatenate(column) for column in columns)
+    valid = 1.0 - nodata_share
+    if valid.sum() <= 0:
+        raise DataError(f"{_place(files)}: no valid pixel in any record", "image data", "check the tiles' nodata value")
+    band_mean = (valid * mean).sum(axis=0) / valid.sum()
+    variance = (valid * (stddev**2 + mean**2)).sum(axis=0) / valid.sum() - band_mean**2
+    pixels = record_format.patch_size**2
+    return SplitStatistics(
+        records=len(mean),
+        band_mean=band_mean,
+        band_stddev=np.sqrt(np.maximum(variance, 0.0)),
+        class_pixels=fraction.sum(axis=0) * pixels,
+        class_patch_pixels=(fraction > 0).sum(axis=0) * float(pixels),
+        fingerprint=digest.hexdigest(),
+    )
+
+
+def _place(files: Sequence[str]) -> str:
+    return f"{files[0]} and {len(files) - 1} more" if len(files) > 1 else (files[0] if files else "the split")

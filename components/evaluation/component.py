@@ -1,0 +1,57 @@
+"""What the stock Evaluator needs from us as a TFX node: which model the candidate is compared with."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+import ml_metadata as mlmd
+from tfx import v1 as tfx
+from tfx.types import Artifact
+from tfx.utils import path_utils
+
+from components.contract import CONTRACT_FILE
+
+MODEL = "model"
+MODEL_BLESSING = "model_blessing"
+CANDIDATE = "candidate"
+
+
+class LatestComparableBlessedModel(tfx.dsl.experimental.LatestBlessedModelStrategy):
+    """The latest blessed model other than the candidate itself, if it has the candidate's classes and bands.
+
+    The stock strategy would, once the candidate is blessed, resolve to the candidate: a repeated run would have
+    another input than the first and evaluate again. And a model of other classes or bands cannot be evaluated on
+    these records at all; it is passed over, and change gates then say that there was nothing to compare with.
+    """
+
+    def resolve_artifacts(
+        self, store: mlmd.MetadataStore, input_dict: Dict[str, List[Artifact]]
+    ) -> Optional[Dict[str, List[Artifact]]]:
+        """Channels `model`, `model_blessing` and `candidate` in; the first two out, resolved."""
+        candidates = input_dict.get(CANDIDATE, [])
+        blessed = super().resolve_artifacts(
+            store,
+            {
+                MODEL: [m for m in input_dict.get(MODEL, []) if _is_comparable(m, candidates)],
+                MODEL_BLESSING: list(input_dict.get(MODEL_BLESSING, [])),
+            },
+        )
+        return {CANDIDATE: candidates, MODEL: [], MODEL_BLESSING: [], **(blessed or {})}
+
+
+def _is_comparable(model: Artifact, candidates: List[Artifact]) -> bool:
+    for candidate in candidates:
+        if model.id == candidate.id:
+            return False
+        ours, theirs = _contract(candidate), _contract(model)
+        if ours is None or theirs is None or ours != theirs:
+            return False
+    return True
+
+
+def _contract(model: Artifact) -> Optional[Mapping[str, Any]]:
+    saved_model = path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
+    path = Path(saved_model) / "assets.extra" / CONTRACT_FILE
+    contract: Optional[Mapping[str, Any]] = json.loads(path.read_text()) if path.is_file() else None
+    return contract

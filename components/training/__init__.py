@@ -1,0 +1,1 @@
+"""From records to a trained network and its exported SavedModel."""

@@ -1,0 +1,58 @@
+"""What the embedded server can be told, under the stock server's flag names."""
+
+from pydantic import Field, NonNegativeInt, model_validator
+
+from components.options import Options
+from serving.batching import BatchingOptions
+
+
+class ServerOptions(Options):
+    """The embedded server's options; the flags of the same names set them.
+
+    Raises:
+        pydantic.ValidationError: If there is nothing to serve, or values contradict each other.
+    """
+
+    port: int = Field(default=8500, ge=0, le=65535)
+    """gRPC port; 0 lets the system choose (`EmbeddedServer.start` returns it)."""
+    bind_address: str = "127.0.0.1"
+    """The stock server binds all interfaces; this one only where it is told to."""
+    grpc_socket_path: str = ""
+    """A unix socket to listen on as well."""
+    model_name: str = "default"
+    model_base_path: str = ""
+    model_config_file: str = ""
+    """A text-format `ModelServerConfig`; takes the place of name and base path."""
+    model_config_file_poll_wait_seconds: NonNegativeInt = 0
+    """Seconds between two readings of the model config file; 0 reads it once."""
+    file_system_poll_wait_seconds: float = 1.0
+    """Seconds between two looks for new versions; 0 looks once."""
+    max_num_load_retries: NonNegativeInt = 5
+    load_retry_interval_micros: NonNegativeInt = 60_000_000
+    allow_version_labels_for_unavailable_models: bool = False
+    batching: BatchingOptions = BatchingOptions(enabled=False)
+    enable_model_warmup: bool = True
+    saved_model_tags: str = "serve"
+    enable_grpc_healthcheck_service: bool = False
+    grpc_max_threads: NonNegativeInt = 0
+    """Threads that answer requests; 0 takes four a core, or twice the largest batch where that is more: a request that
+    waits in a batch holds its thread."""
+    grpc_channel_arguments: str = ""
+    """`key=value`, separated by commas, passed to gRPC."""
+    tensorflow_session_parallelism: NonNegativeInt = 0
+    tensorflow_intra_op_parallelism: NonNegativeInt = 0
+    tensorflow_inter_op_parallelism: NonNegativeInt = 0
+    per_process_gpu_memory_fraction: float = Field(default=0.0, ge=0.0, le=1.0)
+    drain_seconds: float = Field(default=30.0, ge=0.0)
+    """How long running requests may take when the server stops."""
+
+    @model_validator(mode="after")
+    def _something_to_serve(self) -> "ServerOptions":
+        if not self.model_base_path and not self.model_config_file:
+            raise ValueError("nothing to serve: give model_base_path or model_config_file")
+        if self.model_base_path and "://" not in self.model_base_path and not self.model_base_path.startswith("/"):
+            raise ValueError(f"model_base_path '{self.model_base_path}' must be an absolute path or a URI")
+        for pair in filter(None, self.grpc_channel_arguments.split(",")):
+            if "=" not in pair:
+                raise ValueError(f"grpc_channel_arguments has '{pair}', expected key=value")
+        return self

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+
+from components.classes import VOID_ID
+from components.dataset.augment import AugmentOptions
+from components.dataset.patch_dataset import epoch_order, evaluation_batches, training_batches
+from components.dataset.record_index import index_records
+from components.dataset.statistics import split_statistics
+
+AS_IT_IS = AugmentOptions(flips=False, quarter_turns=False)
+
+
+@pytest.fixture(scope="module")
+def patches(make_patch):
+    return [make_patch(i) for i in range(7)]
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory, patches, write_patches, record_format):
+    path = write_patches(tmp_path_factory.mktemp("records") / "train", patches)
+    return index_records([path]), record_format, split_statistics([path], record_format)
+
+
+def batches(split, augmentation=AS_IT_IS, *, batch_size=3, seed=5, start_step=0, stop_step=7):
+    dataset = training_batches(
+        *split, augmentation, batch_size=batch_size, seed=seed, start_step=start_step, stop_step=stop_step
+    )
+    return [(image.numpy(), label.numpy()) for image, label in dataset]
+
+
+def test_every_patch_comes_once_an_epoch_as_it_was_written(split, patches):
+    images = np.concatenate([image for image, _ in batches(split)])
+    labels = np.concatenate([label for _, label in batches(split)])
+    numbers = images[:, 0, 0, 0]
+    assert images.dtype == np.uint16
+    # 7 steps of 3 are 3 epochs of 7.
+    for epoch in range(3):
+        np.testing.assert_array_equal(numbers[epoch * 7 : epoch * 7 + 7], epoch_order(7, 5, epoch))
+    for image, label, number in zip(images, labels, numbers, strict=True):
+        np.testing.assert_array_equal(image, patches[number].image)
+        np.testing.assert_array_equal(label, patches[number].label)
+
+
+def test_order_depends_on_seed_and_epoch_alone():
+    orders = [tuple(epoch_order(50, seed, epoch)) for seed in (0, 1) for epoch in (0, 1)]
+    assert len(set(orders)) == 4
+    assert all(sorted(order) == list(range(50)) for order in orders)
+    assert tuple(epoch_order(50, 0, 0)) == orders[0]
+
+
+@pytest.mark.parametrize("start", [1, 4, 6])
+def test_a_resumed_run_sees_what_an_unbroken_one_sees(split, start: int):
+    options = AugmentOptions(brightness=0.2, contrast=0.2)
+    unbroken = batches(split, options)[start:]
+    resumed = batches(split, options, start_step=start)
+    assert len(unbroken) == len(resumed) == 7 - start
+    for (image, label), (image_again, label_again) in zip(unbroken, resumed, strict=True):
+        np.testing.assert_array_equal(image, image_again)
+        np.testing.assert_array_equal(label, label_again)
+
+
+def test_a_batch_may_be_larger_than_the_split(split):
+    (image, _), *rest = batches(split, batch_size=10, stop_step=1)
+    assert not rest
+    assert len(set(image[:7, 0, 0, 0])) == 7
+
+
+def test_evaluation_sees_each_record_once_and_fills_up_with_void(split, patches):
+    index, record_format, _ = split
+    seen = [(i.numpy(), b.numpy()) for i, b in evaluation_batches(index, record_format, 4)]
+    images, labels = (np.concatenate(part) for part in zip(*seen, strict=True))
+    assert len(labels) == 8
+    np.testing.assert_array_equal(images[:7], [patch.image for patch in patches])
+    np.testing.assert_array_equal(labels[:7], [patch.label for patch in patches])
+    assert (labels[7] == VOID_ID).all()
+
+
+def test_evaluation_leaves_out_what_a_neighbour_counts(tmp_path, make_patch, write_patches, record_format):
+    patch = make_patch(0, fresh_row=3, fresh_col=6)
+    index = index_records([write_patches(tmp_path / "eval", [patch])])
+    ((_, label),) = evaluation_batches(index, record_format, 1)
+    expected = np.full((8, 8), VOID_ID)
+    expected[3:, 6:] = patch.label[3:, 6:]
+    np.testing.assert_array_equal(label[0], expected)

@@ -1,0 +1,47 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from affine import Affine
+
+from components.classes import VOID_ID, ClassTable, LandClass
+from components.geo.raster import Georeference
+from components.records.patch_example import Patch, encode_patch
+from components.records.record_format import RecordFormat
+
+SIZE = 32
+
+
+@pytest.fixture(scope="session")
+def record_format() -> RecordFormat:
+    names = ("dark", "bright", "absent")
+    table = ClassTable(classes=tuple(LandClass(name=name, color=(i, i, i)) for i, name in enumerate(names)))
+    return RecordFormat(patch_size=SIZE, bands=("gray", "noise"), dtype="uint8", downsample=2, table=table)
+
+
+@pytest.fixture(scope="session")
+def make_patch() -> Callable[[int], Patch]:
+    def make(number: int) -> Patch:
+        """Bright and dark halves that a network can learn in a few steps, with some void and some stale pixels."""
+        rng = np.random.default_rng(number)
+        label = np.zeros((SIZE, SIZE), np.uint8)
+        label[:, rng.integers(8, 24) :] = 1
+        image = np.stack([60 + 120 * label, np.full_like(label, 128)], axis=-1) + rng.integers(0, 40, (SIZE, SIZE, 2))
+        label[:4, :4] = VOID_ID
+        valid = np.ones((SIZE, SIZE), bool)
+        place = Georeference(Affine.identity(), "")
+        return Patch(f"t{number}", 0, 0, 8 * (number % 2), 4 * (number % 3), image.astype(np.uint8), label, valid, place)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def records_folder(tmp_path_factory, make_patch, record_format) -> Path:
+    folder = tmp_path_factory.mktemp("records")
+    for split, numbers in (("train", range(10)), ("eval", range(10, 15))):
+        with tf.io.TFRecordWriter(str(folder / f"{split}-00000-of-00001")) as writer:
+            for number in numbers:
+                writer.write(encode_patch(make_patch(number), record_format.table.names, record_format.bands))
+    return folder

@@ -1,0 +1,158 @@
+import io
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.errors import DataError, NetworkError, TrainingError
+from components.training.options import NetworkOptions, TrainingOptions
+from components.training.train import TrainedNetwork, train
+
+TINY = NetworkOptions(width=1 / 8)
+OPTIONS = TrainingOptions(steps=8, batch_size=4, learning_rate=3e-3, steps_per_epoch=3, checkpoint_every=2, seed=4)
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing in the library may catch it."""
+
+
+class FatalStream(io.StringIO):
+    """Dies when the given line is about to be written."""
+
+    def __init__(self, at: str) -> None:
+        super().__init__()
+        self._at = at
+
+    def write(self, text: str) -> int:
+        if self._at in text:
+            raise Killed
+        return super().write(text)
+
+
+@pytest.fixture(scope="module")
+def run(records_folder, record_format) -> Callable[..., TrainedNetwork]:
+    def run_in(folder: Path, options: TrainingOptions = OPTIONS, **kwargs: object) -> TrainedNetwork:
+        files = ([str(records_folder / f"{split}-00000-of-00001")] for split in ("train", "eval"))
+        kwargs.setdefault("stream", io.StringIO())
+        return train(*files, record_format, TINY, options, str(folder), **kwargs)
+
+    return run_in
+
+
+@pytest.fixture(scope="module")
+def unbroken(run, tmp_path_factory) -> TrainedNetwork:
+    return run(tmp_path_factory.mktemp("unbroken"))
+
+
+def assert_equal_weights(first: TrainedNetwork, second: TrainedNetwork) -> None:
+    for a, b in zip(first.model.get_weights(), second.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_equal_seeds_end_with_equal_weights(run, unbroken, tmp_path):
+    again = run(tmp_path)
+    assert_equal_weights(again, unbroken)
+    other = run(tmp_path / "other", OPTIONS.model_copy(update={"seed": 5}))
+    assert any((a != b).any() for a, b in zip(other.model.get_weights(), unbroken.model.get_weights(), strict=True))
+
+
+def test_a_resumed_training_ends_with_the_weights_of_an_unbroken_one(run, unbroken, tmp_path):
+    # Dies at the end of the second epoch, step 6, after the checkpoint of step 4, in the middle of an epoch.
+    with pytest.raises(Killed):
+        run(tmp_path, stream=FatalStream("step 6/8"))
+    stream = io.StringIO()
+    resumed = run(tmp_path, stream=stream)
+    assert "going on from the checkpoint at step 4 of 8" in stream.getvalue()
+    assert_equal_weights(resumed, unbroken)
+    assert [(r.epoch, r.step, r.loss, r.eval_iou) for r in resumed.history] == [
+        (r.epoch, r.step, r.loss, r.eval_iou) for r in unbroken.history
+    ]
+
+
+def test_a_killed_process_resumes(run, unbroken, records_folder, record_format, tmp_path):
+    script = f"""
+import os, signal, sys
+from components.records.record_format import RecordFormat
+from components.training.options import NetworkOptions, TrainingOptions
+from components.training.train import train
+
+class Stream:
+    def isatty(self): return False
+    def flush(self): pass
+    def write(self, text):
+        if "step 6/8" in text: os.kill(os.getpid(), signal.SIGKILL)
+
+train([{str(records_folder / "train-00000-of-00001")!r}], [{str(records_folder / "eval-00000-of-00001")!r}],
+      RecordFormat.model_validate_json({record_format.model_dump_json()!r}),
+      NetworkOptions.model_validate_json({TINY.model_dump_json()!r}),
+      TrainingOptions.model_validate_json({OPTIONS.model_dump_json()!r}), {str(tmp_path)!r}, stream=Stream())
+"""
+    root = Path(__file__).parents[3]
+    died = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, timeout=300, check=False)
+    assert died.returncode == -signal.SIGKILL, died.stderr.decode()[-2000:]
+    assert_equal_weights(run(tmp_path), unbroken)
+
+
+def test_a_finished_training_is_not_repeated(run, unbroken, tmp_path):
+    run(tmp_path)
+    stream = io.StringIO()
+    again = run(tmp_path, stream=stream)
+    assert stream.getvalue() == "going on from the checkpoint at step 8 of 8\n"
+    assert_equal_weights(again, unbroken)
+
+
+def test_the_loss_falls_and_each_epoch_has_its_line(run, tmp_path):
+    stream = io.StringIO()
+    options = TrainingOptions(steps=40, batch_size=5, learning_rate=3e-3, steps_per_epoch=10, weight_decay=0)
+    trained = run(tmp_path, options, stream=stream, log_folder=str(tmp_path / "logs"))
+    history = trained.history
+    assert [record.step for record in history] == [10, 20, 30, 40]
+    assert history[-1].loss < 0.5 * history[0].loss
+    assert history[-1].eval_mean_iou > 0.8
+    assert history[-1].eval_iou["absent"] is None or history[-1].eval_iou["absent"] == 0
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 4
+    assert lines[1].startswith("epoch 2/4  step 20/40  loss ")
+    for part in ("eval mean IoU", "pixel accuracy", "patches/s", "left"):
+        assert part in lines[1]
+    assert any((tmp_path / "logs").iterdir())
+
+
+@pytest.mark.parametrize("changes", [{"jit_compile": True}, {"precision": "mixed_bfloat16"}, {"optimizer": "sgd"}])
+def test_other_ways_of_computing_train_too(run, tmp_path, changes):
+    options = OPTIONS.model_copy(update={"steps": 2, "class_weights": "none", "gradient_clip": 1.0, **changes})
+    trained = run(tmp_path, options)
+    assert np.isfinite(trained.history[-1].loss)
+    assert all(layer.compute_dtype == "float32" for layer in trained.model.layers)
+
+
+def test_without_an_eval_split_no_quality_is_claimed(records_folder, record_format, tmp_path):
+    files = [str(records_folder / "train-00000-of-00001")]
+    options = OPTIONS.model_copy(update={"steps": 2})
+    stream = io.StringIO()
+    trained = train(files, [], record_format, TINY, options, str(tmp_path), stream=stream)
+    assert trained.history[-1].eval_mean_iou is None
+    assert "IoU" not in stream.getvalue()
+
+
+def test_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint(run, tmp_path):
+    run(tmp_path, OPTIONS)
+    good = (tmp_path / "last.npz").read_bytes()
+    wild = TrainingOptions(steps=40, batch_size=4, optimizer="sgd", learning_rate=1e30, schedule="constant")
+    with pytest.raises(TrainingError, match="the loss became (nan|inf) at step") as caught:
+        run(tmp_path / "wild", wild)
+    assert "training.learning_rate" in caught.value.remedy
+    assert (tmp_path / "last.npz").read_bytes() == good
+
+
+def test_what_cannot_be_trained_is_refused_before_anything_is_computed(record_format, records_folder, tmp_path):
+    with pytest.raises(DataError, match="training split has no files"):
+        train([], [], record_format, TINY, OPTIONS, str(tmp_path))
+    odd = record_format.model_copy(update={"patch_size": 40})
+    with pytest.raises(NetworkError, match="patches of 40 px"):
+        train([str(records_folder / "train-00000-of-00001")], [], odd, TINY, OPTIONS, str(tmp_path))
+    assert not list(tmp_path.iterdir())

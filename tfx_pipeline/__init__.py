@@ -1,0 +1,1 @@
+"""The wiring: configuration, pipeline, runners, command line, sample scenes."""

@@ -1,0 +1,66 @@
+"""`eoseg`: the command line. Each verb is one module beside this one; heavy imports wait inside the verbs."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from components.errors import EosegError
+
+VERBS = ("run", "validate", "serve", "predict", "report", "sample_scenes", "configs", "bench")
+
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all verbs."""
+    parser = argparse.ArgumentParser(
+        prog="eoseg",
+        description="Semantic segmentation of Earth-observation imagery: tiles in, a served, versioned model and "
+        "land-cover maps out.",
+    )
+    parser.add_argument("--debug", action="store_true", help="show tracebacks, and the libraries' own messages")
+    subparsers = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for verb in VERBS:
+        import_module(f"tfx_pipeline.cli.{verb}").register(subparsers)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one verb.
+
+    Returns:
+        0 done; 2 bad input (one message on standard error); 3 a model refused by its gates; 130 interrupted.
+    """
+    arguments = build_parser().parse_args(argv)
+    if not arguments.debug:
+        quieten_libraries()
+    try:
+        code: int = arguments.handler(arguments)
+    except EosegError as error:
+        if arguments.debug:
+            raise
+        print(f"eoseg: error: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print("eoseg: interrupted; run the same command again to go on where it stopped", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    return code
+
+
+def quieten_libraries() -> None:
+    """Keeps TensorFlow's and its companions' chatter off the terminal; must come before they are imported."""
+    import warnings
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    # Python's own variable, so that Beam's worker processes are as quiet.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    warnings.simplefilter("ignore")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

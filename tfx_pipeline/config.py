@@ -1,0 +1,79 @@
+"""The typed configuration of one data set: every key of the YAML file, validated at once."""
+
+from pydantic import Field, model_validator
+
+from components.classes import ClassTable, LandClass
+from components.data_statistics.options import StatisticsOptions
+from components.evaluation.gate import EvaluationOptions
+from components.geo.patches import PatchOptions
+from components.label_validation.checks import ValidationOptions
+from components.options import Options
+from components.training.options import NetworkOptions, TrainingOptions
+from serving.batching import BatchingOptions
+from tfx_pipeline.tiles import DataOptions
+
+
+class SampleScenesOptions(Options):
+    """Scenes to generate into `data.root` before the run (the demo's data)."""
+
+    tiles: int = Field(default=10, ge=2)
+    size_px: int = Field(default=512, ge=64)
+    ground_sample_distance_m: float = Field(default=0.5, gt=0)
+    seed: int = 1
+
+
+class PublishOptions(Options):
+    """Where versions go."""
+
+    model_base: str | None = None
+    """The folder that TensorFlow Serving is pointed at; None is `served` in the working directory."""
+    model_name: str = Field(default="eoseg", pattern=r"^[A-Za-z0-9_.-]+$")
+
+
+class MapOptions(Options):
+    """Which tiles are predicted to maps through the server at the end of a run, and how."""
+
+    tiles: tuple[str, ...] | None = None
+    """Tile ids; None takes the first tile of the evaluated split."""
+    overlap: float = Field(default=0.25, ge=0, lt=1)
+
+
+class BeamOptions(Options):
+    """How Beam runs."""
+
+    workers: int = Field(default=1, ge=1)
+    """Processes of Beam's direct runner; 1 stays in this process."""
+
+
+class Config(Options):
+    """One data set, from its tiles to where its versions are published."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    """Names the pipeline in ML Metadata."""
+    workdir: str | None = None
+    """Where everything that a run makes goes; None is `work/<name>` in the current directory."""
+    sample_scenes: SampleScenesOptions | None = None
+    data: DataOptions
+    classes: tuple[LandClass, ...]
+    void: tuple[LandClass, ...] = ()
+    validation: ValidationOptions = ValidationOptions()
+    statistics: StatisticsOptions = StatisticsOptions()
+    patches: PatchOptions = PatchOptions()
+    network: NetworkOptions = NetworkOptions()
+    training: TrainingOptions = TrainingOptions()
+    evaluation: EvaluationOptions = EvaluationOptions()
+    publish: PublishOptions = PublishOptions()
+    batching: BatchingOptions = BatchingOptions()
+    maps: MapOptions = MapOptions()
+    beam: BeamOptions = BeamOptions()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Config":
+        table = self.table  # raises on twins
+        self.evaluation.check_metrics(table.names)
+        return self
+
+    @property
+    def table(self) -> ClassTable:
+        """Classes and void colours as one table."""
+        return ClassTable(classes=self.classes, void=self.void)

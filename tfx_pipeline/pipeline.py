@@ -1,0 +1,165 @@
+"""The pipeline: it reads as the flow. Tiles -> records -> data set -> network -> evaluation -> pushed version."""
+
+from collections.abc import Sequence
+from pathlib import Path
+import tensorflow_data_validation as tfdv
+from ml_metadata.proto import metadata_store_pb2
+from tfx import v1 as tfx
+from tfx.dsl.components.base.base_node import BaseNode
+
+from components.data_statistics.component import AnomalyGate
+from components.data_statistics.skew import scalar_features
+from components.evaluation.component import LatestComparableBlessedModel
+from components.evaluation.eval_config import build_eval_config
+from components.label_validation.component import LabelValidator
+from components.publishing.component import VersionPusher
+from components.records.component import TileExampleGen
+from components.records.record_format import RecordFormat
+from components.records.write_tile import IngestOptions
+from components.tile_source import TileList, TileSource
+from serving.infra_check.component import ServingCheck
+from tfx_pipeline.config import Config
+from tfx_pipeline.data_set import DataSet, Places
+
+
+def record_format(config: Config, data: DataSet) -> RecordFormat:
+    """The shape of the records that this configuration makes."""
+    return RecordFormat.model_validate(
+        {
+            "patch_size": config.patches.size,
+            "bands": tuple(config.data.bands),
+            "dtype": data.dtype,
+            "downsample": config.patches.downsample,
+            "table": config.table,
+        }
+    )
+
+
+def evaluated_split(config: Config, tiles: Sequence[TileSource]) -> str:
+    """The split that is evaluated and gated: as configured, else test where there is one, else eval."""
+    return config.evaluation.split or ("test" if any(tile.split == "test" for tile in tiles) else "eval")
+
+
+def build_pipeline(config: Config, data: DataSet, places: Places) -> tfx.dsl.Pipeline:
+    """The TFX pipeline of a data set; built anew for each runner.
+
+    Args:
+        config: The configuration.
+        data: Its files.
+        places: Where things go.
+    """
+    # Options travel to the steps as their own JSON: inside Parameter[Dict[str, Any]] TFX turns a nested list to text.
+    tiles = TileList(tiles=data.tiles).model_dump_json()
+    bands = config.data.bands
+    format_ = record_format(config, data)
+    split = evaluated_split(config, data.tiles)
+
+    labels = LabelValidator(
+        tiles=tiles,
+        fingerprint=data.fingerprint,
+        bands=list(bands.values()),
+        table=config.table.model_dump_json(),
+        options=config.validation.model_dump_json(),
+        report_copy=str(places.validation),
+    )
+    records = TileExampleGen(
+        label_report=labels.outputs["report"],
+        tiles=tiles,
+        fingerprint=data.fingerprint,
+        options=IngestOptions(
+            table=config.table, bands=tuple((number, name) for name, number in bands.items()), patches=config.patches
+        ).model_dump_json(),
+    )
+
+    statistics = tfx.components.StatisticsGen(
+        examples=records.outputs["examples"],
+        stats_options=tfdv.StatsOptions(feature_allowlist=scalar_features(config.table.names, tuple(bands))),
+    )
+    schema: BaseNode
+    if config.statistics.schema_file:
+        schema = tfx.components.ImportSchemaGen(schema_file=config.statistics.schema_file)
+    else:
+        schema = tfx.components.SchemaGen(
+            statistics=statistics.outputs["statistics"], exclude_splits=["eval", "test"], infer_feature_shape=True
+        )
+    anomalies = tfx.components.ExampleValidator(
+        statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
+    )
+    sound = AnomalyGate(
+        statistics=statistics.outputs["statistics"],
+        schema=schema.outputs["schema"],
+        anomalies=anomalies.outputs["anomalies"],
+        max_skew=config.statistics.max_skew,
+    )
+
+    trainer = tfx.components.Trainer(
+        run_fn="components.training.run_fn.run_fn",
+        examples=records.outputs["examples"],
+        train_args=tfx.proto.TrainArgs(splits=["train"], num_steps=config.training.steps),
+        eval_args=tfx.proto.EvalArgs(splits=["eval"]),
+        custom_config={
+            "record_format": format_.model_dump(mode="json"),
+            "network": config.network.model_dump(mode="json"),
+            "training": config.training.model_dump(mode="json"),
+            "checkpoint_base": str(places.checkpoints),
+            "model_name": config.publish.model_name,
+        },
+    )
+    trainer.add_upstream_node(sound)
+
+    blessed = tfx.dsl.Resolver(
+        strategy_class=LatestComparableBlessedModel,
+        candidate=trainer.outputs["model"],
+        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+    ).with_id("LatestBlessedModel")
+    evaluator = tfx.components.Evaluator(
+        examples=records.outputs["examples"],
+        example_splits=[split],
+        model=trainer.outputs["model"],
+        baseline_model=blessed.outputs["model"],
+        eval_config=build_eval_config(config.table, config.evaluation.gates, compare=True),
+    )
+
+    serving_check = ServingCheck(
+        model=trainer.outputs["model"],
+        model_run=trainer.outputs["model_run"],
+        examples=records.outputs["examples"],
+        split=split,
+        record_format=format_.model_dump_json(),
+        model_name=config.publish.model_name,
+        batching=config.batching.model_dump_json(),
+    )
+    pusher = VersionPusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=serving_check.outputs["infra_blessing"],
+        model_base=str(places.model_base),
+        model_name=config.publish.model_name,
+        provenance={"data_fingerprint": data.fingerprint, "pipeline": config.name},
+    )
+
+    return tfx.dsl.Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=str(places.pipeline_root),
+        components=[
+            labels, records, statistics, schema, anomalies, sound, trainer, blessed, evaluator, serving_check, pusher,
+        ],
+        enable_cache=True,
+        metadata_connection_config=sqlite_metadata(places.metadata),
+        beam_pipeline_args=beam_arguments(config.beam.workers),
+    )  # fmt: skip
+
+
+def beam_arguments(workers: int) -> list[str]:
+    """Arguments of Beam's direct runner: in this process, or with `workers` processes."""
+    mode = "in_memory" if workers == 1 else "multi_processing"
+    return ["--runner=DirectRunner", f"--direct_running_mode={mode}", f"--direct_num_workers={workers}"]
+
+
+def sqlite_metadata(path: Path) -> metadata_store_pb2.ConnectionConfig:
+    """ML Metadata in a SQLite file."""
+    connection: metadata_store_pb2.ConnectionConfig = tfx.orchestration.metadata.sqlite_metadata_connection_config(
+        str(path)
+    )
+    return connection
