@@ -34,8 +34,6 @@ class SegmentationFigures(tfma.metrics.Metric):
         super().__init__(_computations, class_names=list(class_names), scored_ids=list(scored_ids), name=name)
 
 
-tfma.metrics.register_metric(SegmentationFigures)
-
 
 def _computations(
     class_names: Sequence[str],

@@ -6,7 +6,7 @@ function of the step (`components.dataset.patch_dataset`), and a checkpoint hold
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TextIO
 
@@ -110,7 +110,7 @@ def train(
     )
     checkpoint_every = training.checkpoint_every or epoch_steps
     mark = time.monotonic()
-    for image, label in batches:
+    for image, label in _each(batches):
         loss = float(train_step(image, label))
         state.step += 1
         state.loss_sum += loss
@@ -228,7 +228,7 @@ def _evaluator(
     def evaluate() -> dict[str, Any]:
         confusion = np.zeros((classes, classes), np.float64)
         loss_sum = 0.0
-        for image, label in batches:
+        for image, label in _each(batches):
             batch_confusion, loss = step(image, label)
             counts = batch_confusion.numpy().reshape(classes, classes)
             confusion += counts
@@ -242,6 +242,16 @@ def _evaluator(
         }
 
     return evaluate
+
+
+def _each(batches: tf.data.Dataset) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+    """The batches of a data set of known length.
+
+    TensorFlow logs a warning whenever an iterator is asked for more than it has; this one never is.
+    """
+    iterator = iter(batches)
+    for _ in range(int(batches.cardinality())):
+        yield next(iterator)
 
 
 def _learning_rate(optimizer: keras.optimizers.Optimizer) -> float:

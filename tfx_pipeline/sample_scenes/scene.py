@@ -57,9 +57,9 @@ class Scene:
 def generate_scene(options: SceneOptions) -> Scene:
     """Draws a scene; equal options give equal bytes."""
     layout_random, paint_random, light_random = np.random.default_rng(options.seed).spawn(3)
-    factor = options.oversampling
-    pixel_m = options.ground_sample_distance_m / factor
-    margin_px = round(_MARGIN_M / options.ground_sample_distance_m) * factor
+    factor, distance_m = options.oversampling, options.ground_sample_distance_m
+    pixel_m = distance_m / factor
+    margin_px = round(_MARGIN_M / distance_m) * factor
     canvas = Canvas(options.height_px * factor + 2 * margin_px, options.width_px * factor + 2 * margin_px, pixel_m)
     inner = (slice(margin_px, canvas.height - margin_px), slice(margin_px, canvas.width - margin_px))
     margin_m = margin_px * pixel_m
@@ -80,8 +80,8 @@ def generate_scene(options: SceneOptions) -> Scene:
         rgb=np.ascontiguousarray(photo[1:].transpose(1, 2, 0)),
         surface_height_m=surface,
         class_ids=_most_frequent(painting.class_ids[inner], factor),
-        transform=Affine.translation(options.west_m, options.north_m)
-        * Affine.scale(options.ground_sample_distance_m, -options.ground_sample_distance_m),
+        # Spelt out: affine 3 deprecates the * that affine 2 needs.
+        transform=Affine(distance_m, 0.0, options.west_m, 0.0, -distance_m, options.north_m),
         crs=CRS.from_string(_CRS),
     )
 

@@ -78,6 +78,7 @@ def scene_options(tile: int, *, seed: int, size_px: int, ground_sample_distance_
     """
     pitch_m = 1000.0 * math.ceil((size_px * ground_sample_distance_m + 1) / 1000)
     row, col = divmod(tile, _TILES_A_ROW)
+    SceneOptions(seed=seed)  # refuses what no seed can be, as it would refuse the rest
     own_seed = int(np.random.SeedSequence((seed, tile)).generate_state(1, np.uint64)[0] >> np.uint64(1))
     return SceneOptions(
         seed=own_seed,

@@ -48,9 +48,7 @@ def test_a_sample_alone_gives_what_it_gives_in_a_batch(tiny: keras.Model):
 def test_every_weight_gets_a_gradient(tiny: keras.Model):
     with tf.GradientTape() as tape:
         loss = tf.reduce_mean(tiny(pictures(2), training=True) ** 2)
-    for weight, gradient in zip(
-        tiny.trainable_variables, tape.gradient(loss, tiny.trainable_variables), strict=True
-    ):
+    for weight, gradient in zip(tiny.trainable_variables, tape.gradient(loss, tiny.trainable_variables), strict=True):
         assert np.isfinite(gradient).all(), weight.path
         # Batch normalisation takes any constant off: the biases before it have no effect.
         if "bias" not in weight.path or "classifier" in weight.path:

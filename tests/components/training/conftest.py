@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,6 +11,8 @@ from components.classes import VOID_ID, ClassTable, LandClass
 from components.geo.raster import Georeference
 from components.records.patch_example import Patch, encode_patch
 from components.records.record_format import RecordFormat
+from components.training import train
+from components.training.normalization import InputNormalization
 
 SIZE = 32
 
@@ -32,7 +35,9 @@ def make_patch() -> Callable[[int], Patch]:
         label[:4, :4] = VOID_ID
         valid = np.ones((SIZE, SIZE), bool)
         place = Georeference(Affine.identity(), "")
-        return Patch(f"t{number}", 0, 0, 8 * (number % 2), 4 * (number % 3), image.astype(np.uint8), label, valid, place)
+        return Patch(
+            f"t{number}", 0, 0, 8 * (number % 2), 4 * (number % 3), image.astype(np.uint8), label, valid, place
+        )
 
     return make
 
@@ -45,3 +50,18 @@ def records_folder(tmp_path_factory, make_patch, record_format) -> Path:
             for number in numbers:
                 writer.write(encode_patch(make_patch(number), record_format.table.names, record_format.bands))
     return folder
+
+
+@pytest.fixture
+def small_network(monkeypatch):
+    """Puts two convolutions in the place of SegNet, whose 26 take seconds to trace."""
+
+    def build(options, record_format, band_mean, band_stddev, *, seed=0, dtype="float32") -> keras.Model:
+        image = keras.Input((SIZE, SIZE, 2), dtype="uint8", name="image")
+        features = InputNormalization(band_mean, band_stddev, dtype=dtype)(image)
+        start = keras.initializers.HeNormal(seed)
+        features = keras.layers.Conv2D(8, 3, padding="same", kernel_initializer=start, dtype=dtype)(features)
+        features = keras.layers.ReLU(dtype=dtype)(keras.layers.BatchNormalization(momentum=0.9, dtype=dtype)(features))
+        return keras.Model(image, keras.layers.Conv2D(3, 1, kernel_initializer=start, dtype="float32")(features))
+
+    monkeypatch.setattr(train, "build_network", build)

@@ -19,9 +19,13 @@ def test_the_loss_equals_the_formula_and_leaves_void_out():
     label = rng.integers(0, 4, (2, 5, 6)).astype(np.uint8)
     label[0, :3], label[1, 0] = VOID_ID, UNKNOWN_ID
     weights = np.array([0.5, 1.0, 2.0, 7.0], np.float32)
-    assert float(weighted_cross_entropy(logits, label, weights)) == pytest.approx(oracle(logits, label, weights), rel=1e-5)
+    assert float(weighted_cross_entropy(logits, label, weights)) == pytest.approx(
+        oracle(logits, label, weights), rel=1e-5
+    )
     logits[0, :3] = 1e4  # what a network says of void pixels changes nothing
-    assert float(weighted_cross_entropy(logits, label, weights)) == pytest.approx(oracle(logits, label, weights), rel=1e-5)
+    assert float(weighted_cross_entropy(logits, label, weights)) == pytest.approx(
+        oracle(logits, label, weights), rel=1e-5
+    )
 
 
 def test_a_batch_of_void_costs_nothing():

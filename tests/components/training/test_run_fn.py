@@ -42,6 +42,7 @@ def test_it_leaves_everything_the_next_steps_need(fn_args, make_patch, tmp_path)
     assert (served(image=tf.constant(image))["class_ids"].numpy() == logits.argmax(axis=-1)).mean() > 0.99
 
 
+@pytest.mark.usefixtures("small_network")
 def test_a_new_run_of_the_same_training_finds_its_checkpoint(fn_args, tmp_path, capsys):
     run_fn(fn_args("first"))
     run_fn(fn_args("second", model_name="renamed"))

@@ -1,0 +1,127 @@
+"""`eoseg run` from one end to the other: the pipeline, maps through the model server, the report, the summary."""
+
+import time
+from pathlib import Path
+from typing import TextIO
+
+from components.evaluation.figures import CLASS_FIGURES, class_figure
+from tfx_pipeline.config import Config
+from tfx_pipeline.data_set import DataSet, Places, find_data_set, places_of
+from tfx_pipeline.outcome import Outcome, read_outcome, write_summary
+from tfx_pipeline.run_local import StageTimes, run_pipeline, workdir_lock
+from tfx_pipeline.run_record import read_latest_run
+
+
+def run_everything(config: Config, stream: TextIO) -> Outcome:
+    """Runs the whole main job.
+
+    Args:
+        config: The configuration.
+        stream: Gets the progress lines and the closing table.
+
+    Returns:
+        The outcome; not `pushed` where a gate or the serving check refused the model.
+
+    Raises:
+        EosegError: For bad input; nothing is pushed then.
+    """
+    started = time.monotonic()
+    places = places_of(config)
+
+    def say(text: str) -> None:
+        print(text, file=stream, flush=True)
+
+    with workdir_lock(places.workdir):
+        say(f"{config.name}: working in {places.workdir}")
+        data = find_data_set(config, places, say)
+        by_split = {split: sum(tile.split == split for tile in data.tiles) for split in ("train", "eval", "test")}
+        say(f"{len(data.tiles)} tiles ({', '.join(f'{count} {split}' for split, count in by_split.items())})")
+
+        from components.training.networks import check_network
+        from tfx_pipeline.pipeline import evaluated_split
+        from tfx_pipeline.report.report import write_report
+
+        check_network(config.network, config.patches.size)
+        times = run_pipeline(config, data, places, stream)
+        record = read_latest_run(places.metadata)
+        outcome = read_outcome(record, config)
+        split = evaluated_split(config, data.tiles)
+        maps: dict[str, Path] = {}
+        if outcome.pushed:
+            before = time.monotonic()
+            maps = predict_maps(config, data, places, outcome, split)
+            times.seconds["Maps"] = time.monotonic() - before
+            say(f"{'':7} {'predict maps through the model server':40} {times.seconds['Maps']:.1f} s")
+        before = time.monotonic()
+        write_report(config, data, places, record, outcome, maps)
+        times.seconds["Report"] = time.monotonic() - before
+        say(f"{'':7} {'write the report':40} {times.seconds['Report']:.1f} s")
+        times.seconds["Total"] = time.monotonic() - started
+        write_summary(places.summary, config, outcome, split, maps, times.seconds)
+    say(closing_table(config, places, outcome, split, maps, times))
+    return outcome
+
+
+def predict_maps(
+    config: Config, data: DataSet, places: Places, outcome: Outcome, split: str
+) -> dict[str, Path]:
+    """Starts the model server on the served folder and predicts the configured tiles through it."""
+    from components.errors import ConfigError
+    from serving.client import SegmentationClient
+    from serving.deploy.start_server import start_server
+    from serving.predict_map import MapOptions, predict_map
+
+    by_id = {tile.tile: tile for tile in data.tiles}
+    wanted = config.maps.tiles
+    if wanted is None:
+        wanted = tuple(tile.tile for tile in data.tiles if tile.split == split)[:1]
+    unknown = [tile for tile in wanted if tile not in by_id]
+    if unknown:
+        raise ConfigError(f"maps.tiles names '{unknown[0]}'", f"one of {', '.join(by_id)}", "correct maps.tiles")
+    options = MapOptions(overlap=config.maps.overlap, bands=tuple(config.data.bands.values()))
+    maps = {}
+    base = places.model_base / config.publish.model_name
+    with (
+        start_server(base, config.publish.model_name, config.batching) as server,
+        SegmentationClient(server.address, config.publish.model_name, outcome.version) as client,
+    ):
+        for tile in wanted:
+            path = places.maps / f"{tile}-v{outcome.version}.tif"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            maps[tile] = predict_map(by_id[tile].image, path, client, options).path
+    return maps
+
+
+def closing_table(
+    config: Config, places: Places, outcome: Outcome, split: str, maps: dict[str, Path], times: StageTimes
+) -> str:
+    """The short table at the end of a run."""
+    figures = outcome.evaluation.figures
+    width = max(len(name) for name in config.table.names)
+    columns = [figure for figure in CLASS_FIGURES if figure != "truth_share"]
+    lines = ["", f"figures on split {split} ({figures['pixels']:,.0f} pixels)"]
+    lines.append(" ".join([f"  {'class':{width}}", *(f"{column:>9}" for column in columns)]))
+    for name in config.table.names:
+        values = [figures[class_figure(column, name)] for column in columns]
+        lines.append(" ".join([f"  {name:{width}}", *(f"{_shown(value):>9}" for value in values)]))
+    lines.append(
+        f"  overall accuracy {_shown(figures['overall_accuracy'])}, kappa {_shown(figures['kappa'])}, "
+        f"mean IoU {_shown(figures['mean_iou'])}, mean F1 {_shown(figures['mean_f1'])}"
+    )
+    lines += [f"  gate {'passed' if gate.passed else 'FAILED'}: {gate.reason}" for gate in outcome.gates]
+    lines.append(f"  serving check {'passed' if outcome.served_well else 'FAILED'}: {outcome.serving_reason}")
+    lines.append("")
+    if outcome.pushed:
+        lines.append(f"version  {outcome.version_folder}")
+    else:
+        lines.append("version  none: the model was refused (see the gates and the serving check above); nothing pushed")
+    lines += [f"map      {path}" for path in maps.values()]
+    lines.append(f"report   {places.report}")
+    lines.append(f"figures  {places.summary}")
+    shown = [f"{stage} {'reused' if stage in times.reused else f'{s:.0f} s'}" for stage, s in times.seconds.items()]
+    lines.append(f"times    {', '.join(shown)}")
+    return "\n".join(lines)
+
+
+def _shown(value: float) -> str:
+    return "absent" if value != value else f"{value:.3f}"
