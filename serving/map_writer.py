@@ -4,7 +4,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window as RasterioWindow
 
 from components.classes import VOID_ID, ClassTable
-from components.errors import RasterError
+from components.errors import EosegError, RasterError
 from components.geo.raster import Georeference
 
 BLOCK = 256
@@ -115,6 +115,8 @@ def open_map(
                 yield writer
                 writer.flush()
         part.replace(path)
+    except EosegError:
+        raise  # of the block; some are OSErrors, too
     except (RasterioError, OSError) as error:
         raise RasterError(
             f"{path} cannot be written: {error}",
@@ -122,8 +124,8 @@ def open_map(
             "choose another path, or make room",
         ) from error
     finally:
-        part.unlink(missing_ok=True)
-        Path(f"{part}.aux.xml").unlink(missing_ok=True)
+        with suppress(OSError):  # the folder itself may be missing
+            part.unlink()
 
 
 def _palette(table: ClassTable) -> dict[int, tuple[int, int, int, int]]:

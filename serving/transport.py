@@ -67,6 +67,9 @@ class Transport:
         options = (
             ("grpc.max_receive_message_length", _UNLIMITED),
             ("grpc.max_send_message_length", _UNLIMITED),
+            # gRPC waits up to two minutes before it looks again for a server that was not there.
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 1000),
             *channel_options,
         )
         self._channel = grpc.insecure_channel(address, options=options)

@@ -37,6 +37,7 @@ class EvaluationOptions(Options):
     split: str | None = None
     """`eval` or `test`; None takes `test` where a tile is listed for it, else `eval`."""
     gates: tuple[Gate, ...] = ()
+    """Without any, every model that has an overall accuracy at all is blessed."""
 
     def check_metrics(self, class_names: Sequence[str]) -> None:
         """Refuses gates on figures that will never be there.

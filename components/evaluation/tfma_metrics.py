@@ -46,7 +46,10 @@ def _computations(
     del name
 
     def key(figure: str) -> tfma.metrics.MetricKey:
-        return tfma.metrics.MetricKey(name=figure, model_name=model_name, output_name=output_name)
+        # Thresholds by name look for keys that say nothing of example weights; MetricKey's own default is False.
+        return tfma.metrics.MetricKey(
+            name=figure, model_name=model_name, output_name=output_name, example_weighted=None
+        )
 
     keys = [key(figure) for figure in (*figure_names(class_names), MATRIX_FIGURE)]
     combiner = _SumMatrices(keys, class_names, scored_ids, model_name)

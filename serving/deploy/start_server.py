@@ -70,8 +70,8 @@ class ServerProcess:
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(f"  | {line}" for line in lines[-_LOG_LINES:])
 
-    def stop(self) -> None:
-        """Lets running requests finish, then ends the process."""
+    def stop(self) -> int:
+        """Lets running requests finish, then ends the process; returns its exit code."""
         atexit.unregister(self.stop)
         if self._process.poll() is None:
             self._process.terminate()
@@ -82,6 +82,7 @@ class ServerProcess:
                 self._process.wait()
         self._output.close()
         self._folder.cleanup()
+        return self._process.wait()
 
     def __enter__(self) -> "ServerProcess":
         return self

@@ -52,14 +52,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def quieten_libraries() -> None:
     """Keeps TensorFlow's and its companions' chatter off the terminal; must come before they are imported."""
+    import logging
     import warnings
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # 3, not 2: a CPU-only start logs three errors about CUDA libraries that are not there.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # Python's own variable, so that Beam's worker processes are as quiet.
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
     warnings.simplefilter("ignore")
+    # With a handler on the root logger, logging.warning() at import time does not set up one for the terminal.
+    logging.getLogger().addHandler(logging.NullHandler())
 
 
 if __name__ == "__main__":

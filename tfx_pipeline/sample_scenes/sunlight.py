@@ -68,16 +68,20 @@ def shadow_depth(surface_m: Floats, pixel_m: float, sun: Sun) -> Floats:
     Returns:
         float32 (height, width).
     """
-    toward_row, toward_col = -math.cos(sun.azimuth), math.sin(sun.azimuth)
-    if abs(toward_col) > abs(toward_row):
-        turned = Sun(math.atan2(toward_row, -toward_col), sun.elevation)  # rows and columns change places
-        return np.ascontiguousarray(shadow_depth(np.ascontiguousarray(surface_m.T), pixel_m, turned).T)
-    if toward_row > 0:
-        flipped = Sun(math.pi - sun.azimuth, sun.elevation)
-        return np.ascontiguousarray(shadow_depth(np.ascontiguousarray(surface_m[::-1]), pixel_m, flipped)[::-1])
+    return _march(surface_m, pixel_m * math.tan(sun.elevation), -math.cos(sun.azimuth), math.sin(sun.azimuth))
+
+
+def _march(surface_m: Floats, drop_m: float, toward_row: float, toward_col: float) -> Floats:
+    """Shadow depth; the shadow line falls by `drop_m` a pixel of path; (toward_row, toward_col) points to the sun."""
+    if abs(toward_col) > abs(toward_row):  # rows and columns change places
+        return np.ascontiguousarray(_march(np.ascontiguousarray(surface_m.T), drop_m, toward_col, toward_row).T)
+    if toward_row > 0:  # from the bottom up
+        return np.ascontiguousarray(
+            _march(np.ascontiguousarray(surface_m[::-1]), drop_m, -toward_row, toward_col)[::-1]
+        )
     height, width = surface_m.shape
     shear = toward_col / -toward_row
-    drop = np.float32(pixel_m * math.hypot(1.0, shear) * math.tan(sun.elevation))
+    drop = np.float32(drop_m * math.hypot(1.0, shear))
     lines = np.full(width + math.ceil(abs(shear) * height) + 1, -np.inf, np.float32)
     depth = np.empty_like(surface_m)
     for row in range(height):

@@ -147,7 +147,7 @@ def test_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint(run, tmp_p
     run(tmp_path, OPTIONS)
     good = (tmp_path / "last.npz").read_bytes()
     wild = TrainingOptions(steps=40, batch_size=4, optimizer="sgd", learning_rate=1e30, schedule="constant")
-    with pytest.raises(TrainingError, match="the loss became (nan|inf) at step") as caught:
+    with pytest.raises(TrainingError, match=r"the loss became (nan|inf) at step") as caught:
         run(tmp_path / "wild", wild)
     assert "training.learning_rate" in caught.value.remedy
     assert (tmp_path / "last.npz").read_bytes() == good

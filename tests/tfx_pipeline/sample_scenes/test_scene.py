@@ -11,7 +11,7 @@ from tfx_pipeline.sample_scenes.options import SceneOptions
 from tfx_pipeline.sample_scenes.scene import CLASS_NAMES, Scene, generate_scene
 
 # The smallest tile that must show every class.
-SEEDS, SIZE_PX, DISTANCE_M = (1, 2, 3, 4, 5, 6), 384, 0.5
+SEEDS, SIZE_PX, DISTANCE_M = (1, 2, 3, 4, 5), 384, 0.5
 IMPERVIOUS, BUILDING, LOW_VEGETATION, TREE, CAR, CLUTTER = range(6)
 
 
@@ -27,12 +27,12 @@ def scenes() -> list[Scene]:
 
 def shares(class_ids: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Share of each class, float64 (6,)."""
-    return np.bincount(class_ids.ravel(), minlength=len(CLASS_NAMES)) / class_ids.size
+    return np.asarray(np.bincount(class_ids.ravel(), minlength=len(CLASS_NAMES)) / class_ids.size)
 
 
 def ndvi(scene: Scene) -> NDArray[np.float64]:
     near, red = (scene.irrg[..., band].astype(float) for band in (0, 1))
-    return (near - red) / np.maximum(near + red, 1)
+    return np.asarray((near - red) / np.maximum(near + red, 1), np.float64)
 
 
 def best_threshold_scores(values: NDArray[np.float64], class_ids: NDArray[np.uint8]) -> tuple[float, float]:

@@ -4,20 +4,28 @@ import argparse
 import json
 import os
 from pathlib import Path
+from typing import Any, TypedDict
 
 import numpy as np
 import pytest
 import rasterio
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from components.errors import ConfigError
 from tfx_pipeline.cli import sample_scenes as verb
 from tfx_pipeline.sample_scenes import write_scenes as module
 from tfx_pipeline.sample_scenes.painting import CLASS_COLORS
-from tfx_pipeline.sample_scenes.scene import generate_scene
+from tfx_pipeline.sample_scenes.scene import GENERATOR_VERSION, generate_scene
 from tfx_pipeline.sample_scenes.write_scenes import scene_options, tile_paths, write_scenes
 
-SMALL = {"size_px": 40, "ground_sample_distance_m": 0.5}
+
+class Small(TypedDict):
+    size_px: int
+    ground_sample_distance_m: float
+
+
+SMALL: Small = {"size_px": 40, "ground_sample_distance_m": 0.5}
 
 
 def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
@@ -42,7 +50,7 @@ def test_tiles_lie_in_the_vaihingen_layout_and_hold_the_scene(tmp_path: Path) ->
         "top/top_mosaic_area3.tif",
     ]
     scene = generate_scene(scene_options(3, seed=1, **SMALL))
-    expected = {
+    expected: dict[str, NDArray[Any]] = {
         "top": scene.irrg,
         "rgb": scene.rgb,
         "dsm": scene.surface_height_m[:, :, None],
@@ -97,7 +105,7 @@ def test_other_options_a_lost_file_or_another_generator_write_anew(
         name: content for name, (content, _) in first.items()
     }
     age(tmp_path)
-    monkeypatch.setattr(module, "GENERATOR_VERSION", module.GENERATOR_VERSION + 1)
+    monkeypatch.setattr(module, "GENERATOR_VERSION", GENERATOR_VERSION + 1)
     write_scenes(tmp_path, [1], seed=1, **SMALL)
     assert tile_paths(tmp_path, 1)["top"].stat().st_mtime > 1_000_000
 

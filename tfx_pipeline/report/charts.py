@@ -1,0 +1,146 @@
+"""Plotly figures as plain dictionaries; the page's script gives them the colours of its light or dark theme."""
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from components.classes import ClassTable, Color
+from components.training.history import EpochRecord
+from tfx_pipeline.report.data_facts import BandHistogram, SplitFacts
+from tfx_pipeline.report.pictures import css_color
+
+Chart = dict[str, Any]
+
+SPLIT_COLORS: dict[str, Color] = {"train": (47, 111, 203), "eval": (217, 119, 6), "test": (22, 143, 99)}
+_OUTLINE = "rgba(128,128,128,0.7)"
+
+
+def learning_curves(history: Sequence[EpochRecord], table: ClassTable) -> dict[str, Chart]:
+    """Charts `loss`, `scores` and `class_iou` over the optimiser's steps; none where there is no epoch."""
+    if not history:
+        return {}
+    steps = [record.step for record in history]
+    blue, orange, green = SPLIT_COLORS["train"], SPLIT_COLORS["eval"], SPLIT_COLORS["test"]
+    charts = {
+        "loss": _lines(
+            steps,
+            {
+                "training": ([record.loss for record in history], blue),
+                "eval split": ([record.eval_loss for record in history], orange),
+            },
+            "loss",
+        )
+    }
+    if any(record.eval_mean_iou is not None for record in history):
+        scores = {
+            "mean IoU": ([record.eval_mean_iou for record in history], blue),
+            "pixel accuracy": ([record.eval_pixel_accuracy for record in history], green),
+        }
+        charts["scores"] = _lines(steps, scores, "eval split", unit_range=True)
+        by_class = {
+            name: ([(record.eval_iou or {}).get(name) for record in history], readable(color))
+            for name, color in zip(table.names, table.colors, strict=True)
+        }
+        charts["class_iou"] = _lines(steps, by_class, "IoU, eval split", unit_range=True)
+    return charts
+
+
+def class_shares(splits: Sequence[SplitFacts], table: ClassTable) -> Chart:
+    """One bar a split, its classes and void one after another."""
+    figure = go.Figure()
+    names = [split.split for split in splits]
+    entries = [*zip(table.names, table.colors, strict=True), ("void", (128, 128, 128))]
+    for i, (name, color) in enumerate(entries):
+        is_void = i == len(table)
+        shares = [100 * (split.void_share if is_void else split.class_share(name)) for split in splits]
+        figure.add_bar(
+            y=names,
+            x=shares,
+            name=html.escape(name),
+            orientation="h",
+            marker={
+                "color": css(color),
+                "line": {"color": _OUTLINE, "width": 1},
+                "pattern": {"shape": "/" if is_void else ""},
+            },
+            hovertemplate="%{y}: %{x:.2f} %",
+        )
+    figure.update_layout(barmode="stack", xaxis={"title": "share of label pixels, %", "range": [0, 100]})
+    figure.update_yaxes(autorange="reversed", fixedrange=True)
+    return _plain(figure, height=90 + 60 * len(splits))
+
+
+def band_histograms(histograms: Mapping[str, Sequence[BandHistogram]]) -> dict[str, Chart]:
+    """For each band, how the patches' means are spread in each split: chart by band name."""
+    charts = {}
+    for band, by_split in histograms.items():
+        figure = go.Figure()
+        for histogram in by_split:
+            figure.add_scatter(
+                x=list(histogram.centres),
+                y=[100 * share for share in histogram.shares],
+                name=histogram.split,
+                mode="lines",
+                line={"color": css(SPLIT_COLORS[histogram.split]), "shape": "hvh", "width": 2},
+                hovertemplate="%{x:.1f}: %{y:.1f} %",
+            )
+        figure.update_layout(xaxis={"title": f"patch mean, {html.escape(band)}"}, yaxis={"title": "patches, %"})
+        charts[band] = _plain(figure, height=240)
+    return charts
+
+
+def readable(color: Color) -> Color:
+    """The colour, darkened or lightened until a line in it shows on white and on black."""
+    luminance = (0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2]) / 255
+    lowest, highest = 0.30, 0.62
+    if luminance > highest:
+        red, green, blue = (round(channel * highest / luminance) for channel in color)
+    elif luminance < lowest:
+        mix = (lowest - luminance) / (1 - luminance)
+        red, green, blue = (round(channel + (255 - channel) * mix) for channel in color)
+    else:
+        return color
+    return red, green, blue
+
+
+def css(color: Color) -> str:
+    """`rgb(60,16,152)`: Plotly does not read the form without commas."""
+    return css_color(color).replace(" ", ",")
+
+
+def _lines(
+    steps: Sequence[int],
+    series: Mapping[str, tuple[Sequence[float | None], Color]],
+    title: str,
+    *,
+    unit_range: bool = False,
+) -> Chart:
+    figure = go.Figure()
+    for name, (values, color) in series.items():
+        if any(value is not None for value in values):
+            figure.add_scatter(
+                x=list(steps),
+                y=list(values),
+                name=html.escape(name),
+                mode="lines+markers",
+                line={"color": css(color), "width": 2},
+                marker={"size": 6},
+                hovertemplate="%{y:.4f}",
+            )
+    figure.update_layout(hovermode="x unified", xaxis={"title": "step"}, yaxis={"title": title})
+    figure.update_yaxes(**({"range": [0, 1]} if unit_range else {"rangemode": "tozero"}))
+    return _plain(figure, height=320)
+
+
+def _plain(figure: go.Figure, *, height: int) -> Chart:
+    figure.update_layout(
+        template="none",
+        height=height,
+        margin={"l": 56, "r": 16, "t": 10, "b": 44},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        showlegend=True,
+    )
+    chart: Chart = figure.to_plotly_json()
+    return chart

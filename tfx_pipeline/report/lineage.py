@@ -1,0 +1,143 @@
+"""What produced the model: records, configuration, code, packages, each step's artifacts; and how to use it."""
+
+import shlex
+import subprocess
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+
+import yaml
+
+import tfx_pipeline
+from tfx_pipeline.config import Config
+from tfx_pipeline.data_set import Places
+from tfx_pipeline.outcome import Outcome
+from tfx_pipeline.run_record import RunRecord
+
+PACKAGES = ("tensorflow", "keras", "tfx", "apache-beam", "rasterio")
+PIPELINE_ORDER = (
+    "LabelValidator",
+    "TileExampleGen",
+    "StatisticsGen",
+    "SchemaGen",
+    "ImportSchemaGen",
+    "ExampleValidator",
+    "AnomalyGate",
+    "Trainer",
+    "Evaluator",
+    "ServingCheck",
+    "VersionPusher",
+)
+
+
+@dataclass(frozen=True)
+class ArtifactRow:
+    """One output of one step: its id in ML Metadata, its folder, when it was made, whether this run reused it."""
+
+    step: str
+    key: str
+    id: int
+    uri: str
+    created: str
+    reused: bool
+
+
+@dataclass(frozen=True)
+class CodeRevision:
+    """Which code wrote the report: `git` with a commit (and whether files differed from it), or a package version."""
+
+    kind: str
+    revision: str
+    modified: bool
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command with what it is for."""
+
+    purpose: str
+    line: str
+
+
+def artifact_rows(record: RunRecord) -> list[ArtifactRow]:
+    """All outputs of a run, in the order of the flow."""
+    order = {step: place for place, step in enumerate(PIPELINE_ORDER)}
+    return [
+        ArtifactRow(step, key, artifact.id, artifact.uri, _time(artifact.created), record.steps[step].reused)
+        for step in sorted(record.steps, key=lambda step: (order.get(step, len(order)), step))
+        for key, artifact in sorted(record.steps[step].outputs.items())
+    ]
+
+
+def code_revision() -> CodeRevision:
+    """The revision of the checkout that this package lies in, or the installed package's version."""
+    package = Path(tfx_pipeline.__file__).parent
+    # An environment may lie inside somebody else's repository: only a checkout with this package at its top counts.
+    if _git(package, "rev-parse", "--show-toplevel") == str(package.parent.resolve()):
+        revision = _git(package, "rev-parse", "HEAD")
+        if revision:
+            return CodeRevision("git", revision, bool(_git(package.parent, "status", "--porcelain")))
+    return CodeRevision("eoseg", _version("eoseg"), False)
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that decide the result."""
+    return {name: _version(name) for name in PACKAGES}
+
+
+def config_yaml(config: Config) -> str:
+    """The whole configuration, defaults and overrides included."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def usage(config: Config, places: Places, outcome: Outcome) -> list[Command]:
+    """How to serve the version, how to ask it, and how to go back to the one before; none where nothing was pushed."""
+    if outcome.version is None or outcome.version_folder is None:
+        return []
+    base, name = places.model_base, config.publish.model_name
+    asides = base.with_name(f"{base.name}-withdrawn")
+    bands = ",".join(str(number) for number in config.data.bands.values())
+
+    def line(*words: str | Path) -> str:
+        return shlex.join(str(word) for word in words)
+
+    return [
+        Command("Serve it", line("eoseg", "serve", "--model-base", base, "--model-name", name, "--port", "8500")),
+        Command(
+            "Or serve it with the stock server",
+            line("tensorflow_model_server", "--port=8500", f"--model_name={name}", f"--model_base_path={base / name}"),
+        ),
+        Command(
+            "Predict the map of a tile",
+            line("eoseg", "predict", "TILE.tif", "MAP.tif", "--server", "127.0.0.1:8500", "--model-name", name)
+            + f" --bands {bands}",
+        ),
+        Command(
+            "Roll back",
+            f"{line('mkdir', '-p', asides)} && {line('mv', outcome.version_folder, asides)}",
+        ),
+    ]
+
+
+def _time(milliseconds: int) -> str:
+    moment = datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
+    return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _git(folder: Path, *words: str) -> str:
+    """What git says, stripped; empty where there is no git or no checkout."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,153 @@
+"""A predicted map beside its tile: for the page, and as one PNG for a README."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from components.classes import ClassTable
+from components.errors import EosegError
+from components.geo.geotiff import open_raster
+from components.geo.labels import LabelDecoder
+from components.geo.window import Window
+from components.tile_source import TileSource
+from tfx_pipeline.report import pictures
+
+MOST_SIDE_PX = 900
+
+_MARGIN, _LEGEND_ROW, _FONT_PX = 12, 26, 15
+_PAPER, _INK, _EDGE = (255, 255, 255), (28, 33, 40), (150, 150, 150)
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A tile, its truth and its map on one decimated grid.
+
+    Attributes:
+        image: `(height, width, 3)` uint8, stretched.
+        truth: `(height, width)` class ids, None where the label cannot be read.
+        predicted: `(height, width)` class ids.
+        shape: (height, width) of the map in its own pixels.
+        downsample: Map pixels a side of an overview pixel.
+    """
+
+    image: NDArray[np.uint8]
+    truth: NDArray[np.uint8] | None
+    predicted: NDArray[np.uint8]
+    shape: tuple[int, int]
+    downsample: int
+
+
+@dataclass(frozen=True)
+class MapPictures:
+    """One map on the page: names and `data:` addresses of its pictures, and the class shares of the whole map."""
+
+    tile: str
+    file: Path
+    height: int
+    width: int
+    downsample: int
+    pictures: tuple[tuple[str, str], ...]
+
+
+def read_overview(
+    tile_image: str | Path,
+    map_file: str | Path,
+    table: ClassTable,
+    bands: Sequence[int],
+    *,
+    label: str | Path | None = None,
+    most_side_px: int = MOST_SIDE_PX,
+) -> Overview:
+    """Reads tile and map decimated: the image averaged, class ids by nearest neighbour.
+
+    Args:
+        tile_image: The tile.
+        map_file: Its predicted map, on the same pixel grid.
+        table: The classes.
+        bands: Numbers of the tile's bands (from 1); the first three are shown as red, green and blue.
+        label: The tile's label raster.
+        most_side_px: No side of the overview is longer.
+
+    Raises:
+        EosegError: If tile or map cannot be read.
+    """
+    with open_raster(map_file) as predicted_map:
+        window = Window(0, 0, predicted_map.height, predicted_map.width)
+        downsample = -(-max(window.height, window.width) // most_side_px)
+        predicted = predicted_map.read(window, downsample, nearest=True).pixels[..., 0]
+    with open_raster(tile_image, list(bands)[:3]) as tile:
+        raster = tile.read(window, downsample)
+    stretch = pictures.find_stretch(raster.pixels, raster.valid)
+    image = pictures.stretched(raster.pixels, stretch)
+    image[~raster.valid] = 255
+    truth = None
+    if label is not None:
+        try:
+            with LabelDecoder(table).open(label) as reader:
+                truth = reader.read(window, downsample)
+        except EosegError:
+            truth = None  # a map of a tile whose truth is not usable is still worth looking at
+    return Overview(image, truth, predicted, (window.height, window.width), downsample)
+
+
+def map_pictures(source: TileSource, map_file: Path, overview: Overview, table: ClassTable) -> MapPictures:
+    """The overview as pictures for the page: tile, truth where there is one, map, errors."""
+    shown = [("tile", pictures.jpeg_uri(overview.image))]
+    if overview.truth is not None:
+        shown.append(("truth", pictures.png_uri(pictures.class_picture(overview.truth, table))))
+    shown.append(("predicted map", pictures.png_uri(pictures.class_picture(overview.predicted, table))))
+    if overview.truth is not None:
+        errors = pictures.error_picture(overview.image, overview.truth, overview.predicted, len(table))
+        shown.append(("errors", pictures.png_uri(errors)))
+    return MapPictures(source.tile, map_file, *overview.shape, overview.downsample, tuple(shown))
+
+
+def side_by_side(overview: Overview, table: ClassTable) -> Image.Image:
+    """Tile and map beside each other over a legend, as one picture on white."""
+    height, width = overview.predicted.shape
+    total = 2 * width + 3 * _MARGIN
+    font = ImageFont.load_default(_FONT_PX)
+    rows = _legend_rows(table, total - 2 * _MARGIN, font)
+    canvas = Image.new("RGB", (total, height + 2 * _MARGIN + _LEGEND_ROW * len(rows)), _PAPER)
+    canvas.paste(Image.fromarray(overview.image), (_MARGIN, _MARGIN))
+    classes = pictures.class_picture(overview.predicted, table).convert("RGBA")
+    canvas.paste(classes, (2 * _MARGIN + width, _MARGIN), classes)
+    draw = ImageDraw.Draw(canvas)
+    for number, row in enumerate(rows):
+        top = height + 2 * _MARGIN + number * _LEGEND_ROW
+        for left, class_id in row:
+            box = (_MARGIN + left, top, _MARGIN + left + _FONT_PX, top + _FONT_PX)
+            draw.rectangle(box, fill=table.colors[class_id], outline=_EDGE)
+            draw.text((box[2] + 6, top - 2), table.names[class_id], fill=_INK, font=font)
+    return canvas
+
+
+def write_map_picture(overview: Overview, table: ClassTable, path: Path) -> Path:
+    """Writes `side_by_side` as a PNG, whole or not at all."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        side_by_side(overview, table).save(part, "png", optimize=True)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def _legend_rows(table: ClassTable, width: int, font: Any) -> list[list[tuple[int, int]]]:
+    """Rows of (left, class id), broken where the next name would not fit."""
+    rows: list[list[tuple[int, int]]] = [[]]
+    left = 0
+    for class_id, name in enumerate(table.names):
+        needed = _FONT_PX + 6 + round(font.getlength(name)) + 18
+        if rows[-1] and left + needed > width:
+            rows.append([])
+            left = 0
+        rows[-1].append((left, class_id))
+        left += needed
+    return rows

@@ -1,0 +1,151 @@
+"""Arrays into small pictures: stretched imagery, class ids in their colours, errors; and their bytes for a page.
+
+Class ids and errors become palette PNGs, which are a few kilobytes each; imagery becomes JPEG, because PNGs of a dozen
+noisy patches would be most of the page.
+"""
+
+import base64
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from components.classes import ClassTable, Color
+
+JPEG_QUALITY = 90
+HATCH_PERIOD = 6
+"""Pixels from one diagonal line of the void hatch to the next."""
+
+_HATCH_LINE, _HATCH_GAP, _WRONG = 254, 255, 253
+_GREYS = 200
+"""Grey levels of the error picture's background; ids above are free for its three colours."""
+_WRONG_COLOR: Color = (226, 38, 70)
+_HATCH_COLOR: Color = (128, 128, 128)
+_LINE_ALPHA, _GAP_ALPHA = 210, 40
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A linear stretch of each display band.
+
+    Attributes:
+        bands: Indices (from 0) of the bands shown as red, green and blue.
+        low, high: `(3,)`: the band values that become 0 and 255.
+    """
+
+    bands: tuple[int, int, int]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+def display_bands(band_count: int) -> tuple[int, int, int]:
+    """The first three bands; with fewer than three, the first one in grey."""
+    return (0, 1, 2) if band_count >= 3 else (0, 0, 0)
+
+
+def find_stretch(pixels: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> Stretch:
+    """The stretch from the 2nd to the 98th percentile of each display band.
+
+    Args:
+        pixels: `(..., bands)` in the sensor's own numbers.
+        valid: `(...)` bool; False is left out. None takes all.
+    """
+    bands = display_bands(pixels.shape[-1])
+    flat = pixels[..., bands].reshape(-1, 3) if valid is None else pixels[valid][:, bands]
+    flat = flat[:: max(1, len(flat) // 500_000)].astype(np.float64)
+    flat = flat[np.isfinite(flat).all(axis=1)]
+    if not len(flat):
+        return Stretch(bands, np.zeros(3), np.ones(3))
+    low, high = np.percentile(flat, (2, 98), axis=0)
+    return Stretch(bands, low, np.where(high > low, high, low + 1))
+
+
+def stretched(pixels: NDArray[Any], stretch: Stretch) -> NDArray[np.uint8]:
+    """`(height, width, 3)` uint8 of pixels `(height, width, bands)`; NaN becomes black."""
+    chosen = pixels[..., stretch.bands].astype(np.float64)
+    scaled = (chosen - stretch.low) / (stretch.high - stretch.low) * 255
+    return np.nan_to_num(scaled, nan=0, posinf=255, neginf=0).clip(0, 255).astype(np.uint8)
+
+
+def class_picture(class_ids: NDArray[np.uint8], table: ClassTable) -> Image.Image:
+    """Class ids `(height, width)` in their colours; whatever is no class is hatched and see-through."""
+    known = class_ids < len(table)
+    indices = np.where(known, class_ids, _hatch(class_ids.shape))
+    return _palette_picture(indices, dict(enumerate(table.colors)))
+
+
+def error_picture(
+    image: NDArray[np.uint8], truth: NDArray[np.uint8], predicted: NDArray[np.uint8], class_count: int
+) -> Image.Image:
+    """Wrong pixels in red over the image in pale grey; pixels without truth are hatched.
+
+    Args:
+        image: `(height, width, 3)`, as `stretched` gives it.
+        truth, predicted: `(height, width)` class ids.
+        class_count: K; truth from K on is void.
+    """
+    grey = image @ np.array([0.299, 0.587, 0.114]) / 256 * _GREYS
+    known = truth < class_count
+    indices = np.where(known & (truth != predicted), _WRONG, grey.astype(np.uint8))
+    indices = np.where(known, indices, _hatch(truth.shape)).astype(np.uint8)
+    # From 90 to 255: pale, so that red stands out and the ground can still be recognised.
+    greys = {i: (90 + i * 165 // _GREYS,) * 3 for i in range(_GREYS)}
+    return _palette_picture(indices, {**greys, _WRONG: _WRONG_COLOR})
+
+
+def shrunk(class_ids: NDArray[np.uint8], most: int) -> NDArray[np.uint8]:
+    """Every n-th row and column, so that no side is longer than `most`."""
+    step = -(-max(class_ids.shape) // most)
+    return class_ids[step // 2 :: step, step // 2 :: step]
+
+
+def shrunk_image(pixels: NDArray[Any], most: int) -> NDArray[Any]:
+    """Means over n x n blocks of `(height, width, bands)`, on the grid of `shrunk`; a rest at the edge is cut."""
+    step = -(-max(pixels.shape[:2]) // most)
+    if step == 1:
+        return pixels
+    height, width = pixels.shape[0] // step * step, pixels.shape[1] // step * step
+    blocks = pixels[:height, :width].astype(np.float64).reshape(height // step, step, width // step, step, -1)
+    means: NDArray[Any] = blocks.mean(axis=(1, 3))
+    return means
+
+
+def png_uri(picture: Image.Image) -> str:
+    """A picture as a `data:` address, lossless."""
+    return _uri(picture, "png", optimize=True)
+
+
+def jpeg_uri(pixels: NDArray[np.uint8]) -> str:
+    """Imagery `(height, width, 3)` as a `data:` address."""
+    return _uri(Image.fromarray(pixels), "jpeg", quality=JPEG_QUALITY, subsampling=0)
+
+
+def css_color(color: Color) -> str:
+    """`rgb(60 16 152)`."""
+    return f"rgb({color[0]} {color[1]} {color[2]})"
+
+
+def _hatch(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    rows, cols = np.indices(shape[:2])
+    return np.where((rows + cols) % HATCH_PERIOD < 2, _HATCH_LINE, _HATCH_GAP).astype(np.uint8)
+
+
+def _palette_picture(indices: NDArray[np.uint8], colors: dict[int, Color]) -> Image.Image:
+    palette = np.zeros((256, 3), np.uint8)
+    alpha = np.full(256, 255, np.uint8)
+    for index, color in {**colors, _HATCH_LINE: _HATCH_COLOR, _HATCH_GAP: _HATCH_COLOR}.items():
+        palette[index] = color
+    alpha[_HATCH_LINE], alpha[_HATCH_GAP] = _LINE_ALPHA, _GAP_ALPHA
+    picture = Image.fromarray(np.ascontiguousarray(indices.astype(np.uint8)))
+    picture.putpalette(palette.tobytes())
+    picture.info["transparency"] = alpha.tobytes()
+    return picture
+
+
+def _uri(picture: Image.Image, form: str, **options: Any) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, form, **options)
+    return f"data:image/{form};base64,{base64.b64encode(buffer.getvalue()).decode()}"
