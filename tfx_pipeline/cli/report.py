@@ -1,0 +1,58 @@
+"""`eoseg report CONFIG`: writes the report of the latest run again."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tfx_pipeline.cli.config_arguments import add_config_arguments, config_of
+
+if TYPE_CHECKING:
+    from tfx_pipeline.data_set import Places
+
+
+def register(subparsers: "argparse._SubParsersAction[Any]") -> None:
+    """Adds the verb."""
+    parser = subparsers.add_parser(
+        "report",
+        help="write the HTML report of the latest run again",
+        description="Writes the report of the latest finished run in the --workdir again, and prints its path. Give "
+        "the CONFIG and the --set values that the run was given.",
+    )
+    add_config_arguments(parser)
+    parser.set_defaults(handler=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Writes the report and prints where it is."""
+    config = config_of(arguments)
+
+    from components.errors import MissingFileError
+    from tfx_pipeline.data_set import find_data_set, places_of
+    from tfx_pipeline.run_record import read_latest_run
+
+    places = places_of(config)
+    record = read_latest_run(places.metadata)  # before the tiles: without a run there is nothing to read them for
+
+    from tfx_pipeline.outcome import read_outcome
+    from tfx_pipeline.report.report import write_report
+
+    try:
+        outcome = read_outcome(record, config)
+    except ValueError as error:
+        raise MissingFileError(
+            f"the latest run in {places.workdir} did not get to its end: its steps are {', '.join(sorted(record.steps))}",
+            "a finished run",
+            "run `eoseg run` with the same CONFIG and --workdir; it goes on where it stopped",
+        ) from error
+    data = find_data_set(config, places)
+    print(write_report(config, data, places, record, outcome, maps_of(places)))
+    return 0
+
+
+def maps_of(places: "Places") -> dict[str, Path]:
+    """The maps of the latest run that are still there, by tile."""
+    if not places.summary.is_file():
+        return {}
+    maps = json.loads(places.summary.read_text(encoding="utf-8")).get("maps", {})
+    return {tile: Path(file) for tile, file in maps.items() if Path(file).is_file()}
