@@ -60,9 +60,12 @@ class Transport:
     Args:
         address: `host:port`, or `unix:/path`.
         channel_options: Further gRPC channel arguments.
+        credentials: `grpc.ssl_channel_credentials(...)` for a server with TLS; None is unencrypted.
     """
 
-    def __init__(self, address: str, channel_options: tuple[tuple[str, Any], ...] = ()) -> None:
+    def __init__(
+        self, address: str, channel_options: tuple[tuple[str, Any], ...] = (), credentials: Any = None
+    ) -> None:
         self.address = address
         options = (
             ("grpc.max_receive_message_length", _UNLIMITED),
@@ -72,7 +75,10 @@ class Transport:
             ("grpc.max_reconnect_backoff_ms", 1000),
             *channel_options,
         )
-        self._channel = grpc.insecure_channel(address, options=options)
+        if credentials is None:
+            self._channel = grpc.insecure_channel(address, options=options)
+        else:
+            self._channel = grpc.secure_channel(address, credentials, options=options)
         self._prediction = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
         self._model = model_service_pb2_grpc.ModelServiceStub(self._channel)
 

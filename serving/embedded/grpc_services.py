@@ -1,6 +1,5 @@
 """The gRPC face of the model host: PredictionService, ModelService, and health."""
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +8,7 @@ from typing import Any
 import grpc
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
+from serving.embedded.failures import log_failure
 from serving.embedded.model_host import ModelHost
 from serving.embedded.status import Code, StatusError, wire_message
 from serving.wire_messages import HEALTH_STATUS, message_class
@@ -67,19 +67,6 @@ def _answer(method: str, request: Any, context: Any, handle: Callable[[Any, floa
         failure = StatusError(Code.INTERNAL, f"{type(error).__name__}: {error}")
     log_failure(method, _model_name(request), failure, time.monotonic() - started)
     context.abort(_GRPC_CODES[int(failure.code)], wire_message(failure.message))
-
-
-def log_failure(method: str, model: str, failure: StatusError, seconds: float) -> None:
-    """Writes the one line of a failed request: what was asked of which model, never the payload."""
-    line = {
-        "event": "request_failed",
-        "method": method,
-        "model": model,
-        "code": failure.code.name,
-        "message": wire_message(failure.message),
-        "milliseconds": round(seconds * 1000, 1),
-    }
-    _log.warning("%s", json.dumps(line))
 
 
 def _model_name(request: Any) -> str:

@@ -2,10 +2,12 @@
 
 import os
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
+from numpy.typing import NDArray
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -15,14 +17,14 @@ from tensorflow_serving.apis import (
 from components.errors import ConfigError, MissingFileError
 from serving.batching import BatchingOptions
 from serving.deploy.models_config import models_of, read_models_config
-from serving.embedded import inference
+from serving.embedded import inference, metrics
 from serving.embedded.batch_scheduler import BatchScheduler
 from serving.embedded.batching_session import BatchingSession
 from serving.embedded.loaded_version import LoadedVersion
 from serving.embedded.options import ServerOptions
-from serving.embedded.predict import fill_model_spec, predict
+from serving.embedded.predict import DEFAULT_SIGNATURE, fill_model_spec, predict
 from serving.embedded.saved_model import SavedModelSession
-from serving.embedded.status import StatusError, invalid_argument, not_found
+from serving.embedded.status import Code, StatusError, invalid_argument, not_found
 from serving.embedded.version_manager import VersionManager
 from serving.embedded.warmup import warm_up
 from serving.served_model import ServedModel
@@ -35,6 +37,9 @@ class ModelHost:
 
     Args:
         options: The server's options.
+
+    Attributes:
+        metrics: What Prometheus reads.
     """
 
     def __init__(self, options: ServerOptions) -> None:
@@ -48,6 +53,7 @@ class ModelHost:
             labels_for_unavailable=options.allow_version_labels_for_unavailable_models,
         )
         self._reloading = threading.Lock()
+        self.metrics = metrics.Metrics()
 
     def start(self, timeout: float | None = None) -> None:
         """Loads the configured models; returns when each has a version that serves, at the latest after `timeout` s."""
@@ -66,23 +72,27 @@ class ModelHost:
         with self._reloading:
             self._manager.reload(self._configured_models())
 
-    def predict(self, request: Any, timeout: float | None = None) -> Any:
+    def predict(self, request: Any, timeout: float | None = None, entrypoint: str = "GRPC") -> Any:
         """A `PredictResponse`; `timeout` in seconds."""
-        return self._on_version(predict, request, request, timeout)
+        return self._measured("Predict", predict, request, timeout, entrypoint)
 
-    def classify(self, request: Any, timeout: float | None = None) -> Any:
+    def classify(self, request: Any, timeout: float | None = None, entrypoint: str = "GRPC") -> Any:
         """A `ClassificationResponse`; `timeout` in seconds."""
-        return self._on_version(inference.classify, request, request, timeout)
+        response = self._measured("Classify", inference.classify, request, timeout, entrypoint)
+        self._count_examples(request.model_spec.name, len(response.result.classifications))
+        return response
 
-    def regress(self, request: Any, timeout: float | None = None) -> Any:
+    def regress(self, request: Any, timeout: float | None = None, entrypoint: str = "GRPC") -> Any:
         """A `RegressionResponse`; `timeout` in seconds."""
-        return self._on_version(inference.regress, request, request, timeout)
+        response = self._measured("Regress", inference.regress, request, timeout, entrypoint)
+        self._count_examples(request.model_spec.name, len(response.result.regressions))
+        return response
 
     def multi_inference(self, request: Any, timeout: float | None = None) -> Any:
         """A `MultiInferenceResponse`; `timeout` in seconds."""
         if not request.tasks:
             raise invalid_argument("Inference request must have at least one task.")
-        return self._on_version(inference.multi_inference, request.tasks[0], request, timeout)
+        return self._on_version(inference.multi_inference, request.tasks[0], request, timeout, "MultiInference")
 
     def model_metadata(self, request: Any) -> Any:
         """A `GetModelMetadataResponse` with the signatures."""
@@ -119,6 +129,7 @@ class ModelHost:
         for status in known:
             entry = response.model_version_status.add(version=status.version)
             entry.state = get_model_status_pb2.ModelVersionStatus.State.Value(status.state)
+            entry.status.SetInParent()  # OK is said, too
             if status.error is not None:
                 entry.status.error_code = int(status.error.code)
                 entry.status.error_message = status.error.message
@@ -136,11 +147,54 @@ class ModelHost:
             response.status.error_message = error.message
         return response
 
-    def _on_version(self, answer: Callable[..., Any], holder: Any, request: Any, timeout: float | None) -> Any:
+    def input_infos(self, spec: Any) -> dict[str, Any]:
+        """Input name -> `TensorInfo` of the signature that a `ModelSpec` names; the REST API reads JSON by it."""
+        with self._find(spec).in_use() as model:
+            name = spec.signature_name or DEFAULT_SIGNATURE
+            if name not in model.signatures:
+                raise invalid_argument(f'Serving signature name: "{name}" not found in signature def')
+            infos = dict(model.signatures[name].inputs)
+            if not infos:
+                raise invalid_argument(f"Failed to get input map for signature: {spec.signature_name or 'DEFAULT'}")
+            return infos
+
+    def _measured(
+        self, api: str, answer: Callable[..., Any], request: Any, timeout: float | None, entrypoint: str
+    ) -> Any:
+        name, code, started = request.model_spec.name, Code.INTERNAL, time.monotonic()
+        try:
+            response = self._on_version(answer, request, request, timeout, api)
+            code = Code.OK
+            microseconds = (time.monotonic() - started) * 1e6
+            self.metrics.observe(metrics.REQUEST_LATENCY, name, api, entrypoint, value=microseconds)
+            return response
+        except StatusError as error:
+            code = error.code
+            raise
+        finally:
+            self.metrics.increment(metrics.REQUEST_COUNT, name, code.name)
+
+    def _on_version(
+        self, answer: Callable[..., Any], holder: Any, request: Any, timeout: float | None, api: str
+    ) -> Any:
         if not holder.HasField("model_spec"):
             raise invalid_argument("Missing ModelSpec")
         with self._find(holder.model_spec).in_use() as model:
-            return answer(model.signatures, model, request, model.version, timeout)
+            session = _TimedSession(model, self.metrics, api)
+            return answer(model.signatures, session, request, model.version, timeout)
+
+    def _count_examples(self, name: str, count: int) -> None:
+        self.metrics.observe(metrics.EXAMPLE_COUNTS, name, value=count)
+        self.metrics.increment(metrics.EXAMPLE_TOTAL, name, by=count)
+
+    def _record_batch(self, size: int, padded: int, queued: list[float]) -> None:
+        self.metrics.increment(metrics.WRAPPED_RUNS)
+        self.metrics.observe(metrics.INPUT_BATCH_SIZE, value=size)
+        self.metrics.observe(metrics.PROCESSED_BATCH_SIZE, value=padded)
+        self.metrics.observe(metrics.PADDING_SIZE, value=padded - size)
+        pool = self._options.batching.thread_pool_name
+        for seconds in queued:
+            self.metrics.observe(metrics.QUEUING_LATENCY, pool, value=seconds * 1e6)
 
     def _find(self, spec: Any) -> LoadedVersion:
         if not spec.name:
@@ -163,11 +217,14 @@ class ModelHost:
         saved_model = SavedModelSession(path, tags, session_config(self._options))
         batching = None
         if self._scheduler is not None:
-            batching = BatchingSession(saved_model, self._scheduler, self._options.batching)
+            batching = BatchingSession(saved_model, self._scheduler, self._options.batching, self._record_batch)
         loaded = LoadedVersion(model.name, version, saved_model, batching)
         if self._options.enable_model_warmup:
+            started = time.monotonic()
             try:
-                warm_up(loaded, path)
+                if warm_up(loaded, path):
+                    microseconds = (time.monotonic() - started) * 1e6
+                    self.metrics.observe(metrics.WARMUP_LATENCY, path, "OK", value=microseconds)
             except StatusError as error:
                 loaded.close()
                 raise StatusError(error.code, f"Warmup failed: {error.message}") from error
@@ -175,6 +232,24 @@ class ModelHost:
                 loaded.close()
                 raise
         return loaded
+
+
+class _TimedSession:
+    """A version whose runs are measured."""
+
+    def __init__(self, model: LoadedVersion, values: metrics.Metrics, api: str) -> None:
+        self._model = model
+        self._metrics = values
+        self._api = api
+
+    def run(
+        self, feeds: Mapping[str, NDArray[Any]], fetches: Sequence[str], timeout: float | None = None
+    ) -> list[NDArray[Any]]:
+        started = time.monotonic()
+        results = self._model.run(feeds, fetches, timeout)
+        microseconds = (time.monotonic() - started) * 1e6
+        self._metrics.observe(metrics.RUNTIME_LATENCY, self._model.name, self._api, "TF1", value=microseconds)
+        return results
 
 
 def _translated(read: Callable[[], tuple[ServedModel, ...]]) -> tuple[ServedModel, ...]:

@@ -19,6 +19,14 @@ class ServerOptions(Options):
     """The stock server binds all interfaces; this one only where it is told to."""
     grpc_socket_path: str = ""
     """A unix socket to listen on as well."""
+    rest_api_port: int = Field(default=0, ge=0, le=65535)
+    """Port of the REST API; 0 serves none."""
+    rest_api_timeout_in_ms: NonNegativeInt = 30_000
+    rest_api_enable_cors_support: bool = False
+    monitoring_config_file: str = ""
+    """A text-format `MonitoringConfig`; Prometheus reads from the REST port."""
+    ssl_config_file: str = ""
+    """A text-format `SSLConfig`; without it gRPC is not encrypted."""
     model_name: str = "default"
     model_base_path: str = ""
     model_config_file: str = ""

@@ -10,9 +10,11 @@ from typing import Any
 import grpc
 
 from components.errors import ServingError
+from serving.deploy.server_configs import parse_monitoring, parse_tls, read_config_text
 from serving.embedded.grpc_services import add_services
 from serving.embedded.model_host import ModelHost, worker_threads
 from serving.embedded.options import ServerOptions
+from serving.embedded.rest import RestServer
 from serving.embedded.status import StatusError
 
 _log = logging.getLogger(__name__)
@@ -38,6 +40,7 @@ class EmbeddedServer:
         self._options = options
         self._host = ModelHost(options)
         self._server: Any = None
+        self._rest: RestServer | None = None
         self._stopped = threading.Event()
         self.address = ""
 
@@ -54,6 +57,7 @@ class EmbeddedServer:
             ServingError: If a model cannot be loaded, or the port cannot be opened.
         """
         options = self._options
+        credentials, metrics_path = self._credentials(), self._metrics_path()
         try:
             self._host.start(timeout)
         except StatusError as error:
@@ -74,8 +78,10 @@ class EmbeddedServer:
         pool = futures.ThreadPoolExecutor(worker_threads(options), thread_name_prefix="grpc-worker")
         self._server = grpc.server(pool, options=arguments)
         add_services(self._server, self._host, options.enable_grpc_healthcheck_service)
-        port = self._open_ports()
+        port = self._open_ports(credentials, metrics_path)
         self._server.start()
+        if self._rest is not None:
+            self._rest.start()
         if options.model_config_file and options.model_config_file_poll_wait_seconds:
             threading.Thread(target=self._poll_config_file, name="config-poll", daemon=True).start()
         self.address = f"{options.bind_address}:{port}"
@@ -86,6 +92,8 @@ class EmbeddedServer:
         if self._stopped.is_set():
             return
         self._stopped.set()
+        if self._rest is not None:
+            self._rest.stop(self._options.drain_seconds)
         if self._server is not None:
             self._server.stop(self._options.drain_seconds).wait()
         self._host.stop()
@@ -99,16 +107,28 @@ class EmbeddedServer:
     ) -> None:
         self.stop()
 
-    def _open_ports(self) -> int:
+    def _open_ports(self, credentials: Any, metrics_path: str) -> int:
         options = self._options
         place = f"{options.bind_address}:{options.port}"
         try:
-            port: int = self._server.add_insecure_port(place)
+            if credentials is None:
+                port: int = self._server.add_insecure_port(place)
+            else:
+                port = self._server.add_secure_port(place, credentials)
             if options.grpc_socket_path:
                 place = f"unix:{options.grpc_socket_path}"
                 Path(options.grpc_socket_path).unlink(missing_ok=True)
                 self._server.add_insecure_port(place)
-        except RuntimeError as error:
+            if options.rest_api_port:
+                place = f"{options.bind_address}:{options.rest_api_port}"
+                self._rest = RestServer(
+                    self._host,
+                    (options.bind_address, options.rest_api_port),
+                    options.rest_api_timeout_in_ms / 1000,
+                    options.rest_api_enable_cors_support,
+                    metrics_path,
+                )
+        except (RuntimeError, OSError) as error:
             self.stop()
             raise ServingError(
                 f"{place} cannot be opened: {error}",
@@ -116,6 +136,24 @@ class EmbeddedServer:
                 "another server is probably running there: stop it, or choose another --port",
             ) from error
         return port
+
+    def _credentials(self) -> Any:
+        if not self._options.ssl_config_file:
+            return None
+        file = self._options.ssl_config_file
+        tls = parse_tls(read_config_text(file), file)
+        return grpc.ssl_server_credentials(
+            [(tls.server_key.encode(), tls.server_cert.encode())],
+            root_certificates=tls.custom_ca.encode() or None,
+            require_client_auth=tls.client_verify,
+        )
+
+    def _metrics_path(self) -> str:
+        if not self._options.monitoring_config_file:
+            return ""
+        file = self._options.monitoring_config_file
+        monitoring = parse_monitoring(read_config_text(file), file)
+        return monitoring.path if monitoring.enable else ""
 
     def _poll_config_file(self) -> None:
         while not self._stopped.wait(self._options.model_config_file_poll_wait_seconds):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from hypothesis import settings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 with warnings.catch_warnings():
@@ -23,6 +24,10 @@ from serving.batching import BatchingOptions
 from serving.client import ClientOptions, SegmentationClient
 from serving.embedded.options import ServerOptions
 from serving.embedded.server import EmbeddedServer
+
+# A shared machine stops for longer than Hypothesis' 200 ms whenever it likes.
+settings.register_profile("eoseg", deadline=None)
+settings.load_profile("eoseg")
 
 PATCH = 16
 TABLE = ClassTable(

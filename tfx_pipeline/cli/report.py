@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Writes the report and prints where it is."""
     config = config_of(arguments)
 
-    from components.errors import MissingFileError
+    from components.errors import EosegError, MissingFileError
     from tfx_pipeline.data_set import find_data_set, places_of
     from tfx_pipeline.run_record import read_latest_run
 
@@ -39,9 +39,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         outcome = read_outcome(record, config)
+    except EosegError:
+        raise
     except ValueError as error:
+        done = ", ".join(sorted(record.steps)) or "none"
         raise MissingFileError(
-            f"the latest run in {places.workdir} did not get to its end: its steps are {', '.join(sorted(record.steps))}",
+            f"the latest run in {places.workdir} did not get to its end; finished steps: {done}",
             "a finished run",
             "run `eoseg run` with the same CONFIG and --workdir; it goes on where it stopped",
         ) from error

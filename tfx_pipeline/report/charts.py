@@ -14,6 +14,8 @@ from tfx_pipeline.report.pictures import css_color
 Chart = dict[str, Any]
 
 SPLIT_COLORS: dict[str, Color] = {"train": (47, 111, 203), "eval": (217, 119, 6), "test": (22, 143, 99)}
+_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "hexagon")
+"""Lines differ in their marks too: a palette may hold colours that some eyes cannot tell apart."""
 _OUTLINE = "rgba(128,128,128,0.7)"
 
 
@@ -68,8 +70,10 @@ def class_shares(splits: Sequence[SplitFacts], table: ClassTable) -> Chart:
             hovertemplate="%{y}: %{x:.2f} %",
         )
     figure.update_layout(barmode="stack", xaxis={"title": "share of label pixels, %", "range": [0, 100]})
-    figure.update_yaxes(autorange="reversed", fixedrange=True)
-    return _plain(figure, height=90 + 60 * len(splits))
+    figure.update_yaxes(autorange="reversed")
+    chart = _plain(figure, height=110 + 60 * len(splits))
+    chart["layout"]["legend"]["traceorder"] = "normal"
+    return chart
 
 
 def band_histograms(histograms: Mapping[str, Sequence[BandHistogram]]) -> dict[str, Chart]:
@@ -87,6 +91,7 @@ def band_histograms(histograms: Mapping[str, Sequence[BandHistogram]]) -> dict[s
                 hovertemplate="%{x:.1f}: %{y:.1f} %",
             )
         figure.update_layout(xaxis={"title": f"patch mean, {html.escape(band)}"}, yaxis={"title": "patches, %"})
+        figure.update_yaxes(rangemode="tozero")
         charts[band] = _plain(figure, height=240)
     return charts
 
@@ -118,7 +123,7 @@ def _lines(
     unit_range: bool = False,
 ) -> Chart:
     figure = go.Figure()
-    for name, (values, color) in series.items():
+    for i, (name, (values, color)) in enumerate(series.items()):
         if any(value is not None for value in values):
             figure.add_scatter(
                 x=list(steps),
@@ -126,7 +131,7 @@ def _lines(
                 name=html.escape(name),
                 mode="lines+markers",
                 line={"color": css(color), "width": 2},
-                marker={"size": 6},
+                marker={"size": 7, "symbol": _SYMBOLS[i % len(_SYMBOLS)]},
                 hovertemplate="%{y:.4f}",
             )
     figure.update_layout(hovermode="x unified", xaxis={"title": "step"}, yaxis={"title": title})

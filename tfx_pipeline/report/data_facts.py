@@ -129,7 +129,7 @@ def label_findings(validation: Path) -> LabelFindings | None:
     if not report:
         return None
     findings = [Finding.model_validate(row) for row in report["findings"]]
-    counts = Counter(finding.severity for finding in findings)
+    counts = Counter[str](finding.severity for finding in findings)
     return LabelFindings(tuple(findings[:MOST_FINDINGS]), dict(counts))
 
 

@@ -1,6 +1,5 @@
 """Patches to look at: the worst, the middling and the best of the evaluated split, each as four pictures."""
 
-import glob
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,13 +17,13 @@ from components.records.patch_example import COL, ROW, TILE, parse_image_and_lab
 from components.records.record_format import RecordFormat
 from tfx_pipeline.report import pictures
 
-SHOWN_OF_EACH = 4
+SHOWN_OF_EACH = 3
 MOST_PREDICTED = 96
 """Patches that are predicted to choose from: evenly spread over the split's records."""
 PREDICTION_SECONDS = 8.0
 """No further batch is predicted after this time: a large network on a CPU shows its best of fewer patches."""
 MOST_SIDE_PX = 256
-"""Larger patches are shrunk to this: twelve of them must not weigh more than the rest of the page."""
+"""Larger patches are shrunk to this: nine of them must not weigh more than the rest of the page."""
 
 _BATCH = 8
 _LEAST_KNOWN_SHARE = 0.1
@@ -84,7 +83,7 @@ def find_examples(split_folder: Path, saved_model: Path, record_format: RecordFo
     Returns:
         None where there is no record or no model.
     """
-    files = sorted(glob.glob(f"{glob.escape(str(split_folder))}/*"))
+    files = sorted(str(path) for path in split_folder.glob("*") if not path.name.startswith("."))
     if not files or not (saved_model / "saved_model.pb").is_file():
         return None
     index = index_records(files)
@@ -161,7 +160,8 @@ def _example(
     feature = tf.train.Example.FromString(index.read([patch.number])[0]).features.feature
     table = record_format.table
     truth, predicted = (pictures.shrunk(ids, MOST_SIDE_PX) for ids in (label, patch.predicted))
-    photo = pictures.stretched(pictures.shrunk_image(image, MOST_SIDE_PX), stretch)
+    small = pictures.shrunk_image(image, MOST_SIDE_PX)
+    photo = pictures.stretched(small, pictures.adapted(stretch, small))
     photo = photo[: truth.shape[0], : truth.shape[1]]
     return Example(
         group=group,

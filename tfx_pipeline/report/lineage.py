@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 import tfx_pipeline
+from components.publishing.versions import version_numbers
 from tfx_pipeline.config import Config
 from tfx_pipeline.data_set import Places
 from tfx_pipeline.outcome import Outcome
@@ -91,6 +92,14 @@ def config_yaml(config: Config) -> str:
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
+def previous_version(outcome: Outcome) -> int | None:
+    """The version that is served once this one is withdrawn; None where there is no earlier one."""
+    if outcome.version is None or outcome.version_folder is None:
+        return None
+    earlier = [number for number in version_numbers(outcome.version_folder.parent) if number < outcome.version]
+    return max(earlier, default=None)
+
+
 def usage(config: Config, places: Places, outcome: Outcome) -> list[Command]:
     """How to serve the version, how to ask it, and how to go back to the one before; none where nothing was pushed."""
     if outcome.version is None or outcome.version_folder is None:
@@ -102,7 +111,7 @@ def usage(config: Config, places: Places, outcome: Outcome) -> list[Command]:
     def line(*words: str | Path) -> str:
         return shlex.join(str(word) for word in words)
 
-    return [
+    commands = [
         Command("Serve it", line("eoseg", "serve", "--model-base", base, "--model-name", name, "--port", "8500")),
         Command(
             "Or serve it with the stock server",
@@ -113,11 +122,12 @@ def usage(config: Config, places: Places, outcome: Outcome) -> list[Command]:
             line("eoseg", "predict", "TILE.tif", "MAP.tif", "--server", "127.0.0.1:8500", "--model-name", name)
             + f" --bands {bands}",
         ),
-        Command(
-            "Roll back",
-            f"{line('mkdir', '-p', asides)} && {line('mv', outcome.version_folder, asides)}",
-        ),
     ]
+    previous = previous_version(outcome)
+    if previous is not None:
+        withdraw = f"{line('mkdir', '-p', asides)} && {line('mv', outcome.version_folder, asides)}"
+        commands.append(Command(f"Roll back to version {previous}", withdraw))
+    return commands
 
 
 def _time(milliseconds: int) -> str:

@@ -24,9 +24,9 @@ def render(context: Mapping[str, Any]) -> str:
     )
     environment.filters.update(figure=figure, percent=percent, count=count, change=change)
     return environment.get_template(TEMPLATE).render(
-        style=Markup(_file("report.css")),  # noqa: S704 (a file of this package)
-        script=Markup(_file("report.js")),  # noqa: S704
-        plotly=Markup(get_plotlyjs()),  # noqa: S704
+        style=Markup(_file("report.css")),
+        script=Markup(_file("report.js")),
+        plotly=Markup(get_plotlyjs()),
         **context,
     )
 

@@ -1,7 +1,7 @@
 """Arrays into small pictures: stretched imagery, class ids in their colours, errors; and their bytes for a page.
 
-Class ids and errors become palette PNGs, which are a few kilobytes each; imagery becomes JPEG, because PNGs of a dozen
-noisy patches would be most of the page.
+Class ids and errors become palette PNGs, which are a few kilobytes each; imagery becomes JPEG, because noisy
+patches as PNGs would be most of the page.
 """
 
 import base64
@@ -18,6 +18,9 @@ from components.classes import ClassTable, Color
 JPEG_QUALITY = 90
 HATCH_PERIOD = 6
 """Pixels from one diagonal line of the void hatch to the next."""
+
+LEAST_RANGE = 0.4
+"""See `adapted`."""
 
 _HATCH_LINE, _HATCH_GAP, _WRONG = 254, 255, 253
 _GREYS = 200
@@ -61,6 +64,26 @@ def find_stretch(pixels: NDArray[Any], valid: NDArray[np.bool_] | None = None) -
         return Stretch(bands, np.zeros(3), np.ones(3))
     low, high = np.percentile(flat, (2, 98), axis=0)
     return Stretch(bands, low, np.where(high > low, high, low + 1))
+
+
+def adapted(stretch: Stretch, pixels: NDArray[Any]) -> Stretch:
+    """A stretch moved towards one patch's own brightness, so that water at dusk is not simply black.
+
+    All bands move alike, which keeps their hue, and no range falls below `LEAST_RANGE` of the stretch's, so that the
+    noise of an even surface is not blown up into structure.
+
+    Args:
+        stretch: Of all patches together.
+        pixels: `(height, width, bands)` of one patch.
+    """
+    span = stretch.high - stretch.low
+    placed = (pixels[..., stretch.bands].astype(np.float64) - stretch.low) / span
+    placed = placed[np.isfinite(placed)]
+    if not placed.size:
+        return stretch
+    low, high = np.percentile(placed, (2, 98))
+    widened = max(0.0, LEAST_RANGE - (high - low)) / 2
+    return Stretch(stretch.bands, stretch.low + (low - widened) * span, stretch.low + (high + widened) * span)
 
 
 def stretched(pixels: NDArray[Any], stretch: Stretch) -> NDArray[np.uint8]:

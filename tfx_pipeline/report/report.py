@@ -80,6 +80,7 @@ def write_report(
             "packages": lineage.package_versions(),
             "artifacts": lineage.artifact_rows(record),
             "config_yaml": lineage.config_yaml(config),
+            "previous": lineage.previous_version(outcome),
             "commands": lineage.usage(config, places, outcome),
             "charts": chart_data,
             "missing": missing,

@@ -370,7 +370,7 @@ def test_messages_of_many_megabytes_are_received(wire: Wire) -> None:
 
 
 def test_a_failed_request_is_one_line_without_the_payload(wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING, "serving.embedded.grpc_services"):
+    with caplog.at_level(logging.WARNING, "serving.embedded.failures"):
         failure_of(lambda: wire.predict([[123456.0]], signature="s"))
     (record,) = caplog.records
     line = json.loads(record.getMessage())

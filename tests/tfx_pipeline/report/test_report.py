@@ -1,0 +1,183 @@
+"""The whole page from a run in miniature."""
+
+import base64
+import importlib.util
+import io
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from components.data_statistics.component import VERDICT_FILE
+from tfx_pipeline.data_set import Places
+from tfx_pipeline.report.report import write_report
+from tfx_pipeline.run_record import RunRecord
+
+from .conftest import NASTY, SIZE, FakeRun
+
+
+class Page(HTMLParser):
+    """Tags, attributes and text of a page; scripts apart."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.pictures: list[str] = []
+        self.scripts: list[str] = []
+        self.words = ""
+        self._within = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self._within = tag
+        for name, value in attributes:
+            if name in ("src", "href", "srcset", "action", "data", "poster"):
+                self.addresses.append(value)
+            if tag == "img" and name == "src":
+                self.pictures.append(value)
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_endtag(self, tag):
+        self._within = ""
+
+    def handle_data(self, data):
+        if self._within == "script":
+            self.scripts[-1] += data
+        elif self._within != "style":
+            self.words += data
+
+
+def read(run: FakeRun) -> Page:
+    path = write_report(run.config, run.data, run.places, run.record, run.outcome, run.maps)
+    assert path == run.places.report
+    return Page(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def page(run: FakeRun) -> Page:
+    return read(run)
+
+
+def words(page: Page) -> str:
+    return re.sub(r"\s+", " ", page.words)
+
+
+def test_the_headline_says_version_figures_and_gates(page: Page) -> None:
+    text = words(page)
+    assert "Version 42 pushed" in text
+    assert "Overall accuracy 0.700" in text  # (60 + 10) / 100
+    assert "Mean IoU 0.458" in text  # (60 / 90 + 10 / 40) / 2: lava is not scored
+    assert "+0.100 against 0.600" in text  # the blessed model had (50 + 10) / 100
+    assert "mean_iou is 0.4583 and reaches 0.4" in text
+    assert "iou/lava is absent and does not reach 0.1" in text
+    assert "agrees on 16 real patches" in text
+
+
+def test_classes_stand_beside_the_blessed_models(page: Page) -> None:
+    text = words(page)
+    assert "ground 0.667 0.556 +0.111" in text  # 60 / 90 beside 50 / 90
+    assert "lava not scored absent from the truth absent absent" in text
+
+
+def test_names_are_escaped_everywhere(page: Page, run: FakeRun) -> None:
+    assert NASTY in page.words
+    assert "east <i>" in page.words
+    assert "much <script>void</script>" in page.words
+    assert not {"b", "i"} & set(page.tags)
+    assert page.tags.count("script") == 3  # chart data, plotly.js, our own
+    names = [trace.get("name", "") for chart in charts(page).values() for trace in chart["data"]]
+    assert any("&lt;b&gt;" in name for name in names)
+    assert not any("<b>" in name for name in names)
+
+
+def charts(page: Page) -> dict:
+    return json.loads(page.scripts[0])
+
+
+def test_charts_carry_the_history_and_the_statistics(page: Page) -> None:
+    found = charts(page)
+    assert found["loss"]["data"][0]["y"] == [2.0, 1.0]
+    assert found["scores"]["data"][0]["y"] == [0.2, 0.4]
+    assert found["band_0"]["data"][0]["y"] == [75.0, 25.0]  # 3 and 1 of 4 patches
+    # 64 x 64 pixels: 64 void, half of the rest plus 32 of the left half's loss
+    void = next(trace for trace in found["class_shares"]["data"] if trace["name"] == "void")
+    assert void["x"] == pytest.approx([100 * 64 / 4096] * 3)
+
+
+def test_nothing_is_loaded_from_anywhere(page: Page, run: FakeRun) -> None:
+    assert page.addresses
+    assert all(address.startswith(("data:", "#")) for address in page.addresses)
+    assert "link" not in page.tags
+    head = run.places.report.read_text(encoding="utf-8")[:20_000]
+    assert "default-src 'none'" in head
+    assert "url(" not in head and "@import" not in head
+
+
+def test_plotly_is_embedded_once(page: Page, run: FakeRun) -> None:
+    assert sum("plotly.js v" in script for script in page.scripts) == 1
+    assert run.places.report.stat().st_size < 8e6
+
+
+def test_pictures_are_whole(page: Page) -> None:
+    # The test tile has 2 x 2 patches of four pictures, and one map of four.
+    assert len(page.pictures) == 4 * 4 + 4
+    for address in page.pictures:
+        kind, _, data = address.partition(",")
+        assert kind in ("data:image/png;base64", "data:image/jpeg;base64")
+        Image.open(io.BytesIO(base64.b64decode(data))).load()
+    assert "rows 32 to 64, columns 32 to 64" in words(page)
+
+
+def test_the_map_lies_beside_its_tile_as_a_png(page: Page, run: FakeRun) -> None:
+    with Image.open(run.places.workdir / "map_south.png") as picture:
+        assert picture.width == 2 * SIZE + 3 * 12
+        assert picture.getpixel((12 + SIZE + 12 + 40, 12 + 40)) == (255, 255, 255)  # ground all over
+
+
+def test_data_and_lineage_are_told(page: Page, run: FakeRun) -> None:
+    text = words(page)
+    assert "train 1 4 0 0" in text  # tiles, patches, left out
+    assert "red train 60 12.5 59 61" in text
+    assert "no anomalies" in text
+    assert "f1ngerpr1nt" in text
+    assert "tensorflow 2." in text
+    assert "2023-11-14 22:13:20 UTC" in text  # 1.7e9 seconds since 1970
+    assert "patches: size: 32" in text
+    base = run.places.model_base
+    assert f"eoseg serve --model-base {base} --model-name eoseg --port 8500" in text
+    assert "--bands 1,2,3" in text
+    assert f"Roll back to version 41 mkdir -p {base}-withdrawn && mv {base}/eoseg/42 {base}-withdrawn" in text
+
+
+def test_a_refused_model_is_said_to_be_refused(refused: FakeRun) -> None:
+    text = words(read(refused))
+    assert "refused, not pushed" in text
+    assert "The evaluator did not bless this model" in text
+    assert "no earlier blessed model" in text
+    assert "blessed IoU" not in text
+    assert "Nothing was pushed by this run" in text
+    assert "Predicted maps" not in text
+
+
+def test_a_run_without_artifacts_still_gets_a_page(run: FakeRun, tmp_path: Path) -> None:
+    bare = replace(
+        run, record=RunRecord("bare", {}), places=Places(tmp_path, tmp_path / "served"), maps={"south": tmp_path / "no"}
+    )
+    text = words(read(bare))
+    assert "The trainer left no history" in text
+    assert "to show examples of" in text
+    assert "maps: " in text and "does not exist" in text
+    assert "there is no report of the label validator" in text
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_the_report_reads_the_files_that_the_steps_write() -> None:
+    assert VERDICT_FILE == "anomalies.txt"
+    assert importlib.util.find_spec("tfx_pipeline.cli.report") is not None
