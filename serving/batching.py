@@ -105,7 +105,7 @@ def parse_batching(text: str, source: str = "the batching parameters") -> Batchi
         message = text_format.Parse(text, message_class("tensorflow.serving.BatchingParameters")())
     except text_format.ParseError as error:
         raise ConfigError(
-            f"{source} cannot be read: {error}",
+            f"Invalid protobuf file: '{source}': {error}",
             "a text-format tensorflow.serving.BatchingParameters message",
             "write it as for instance: max_batch_size { value: 32 }",
         ) from error

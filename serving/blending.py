@@ -5,6 +5,7 @@ w(col), so the sum of the weights over all patches is a product too, and one vec
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from components.geo.grid import axis_starts
 
 Blend = Literal["hann", "flat", "centre"]
+_ROWS_AT_ONCE = 32
 BLENDS: tuple[Blend, ...] = ("hann", "flat", "centre")
 
 
@@ -134,17 +136,27 @@ class RowBlender:
         target = self._sums[on_rows.start - self._top : on_rows.stop - self._top, on_cols]
         target += scores[in_rows, in_cols] * weights[..., None]
 
-    def finish(self, next_row: int | None) -> NDArray[np.float32]:
-        """The blended scores `(rows, width, K)` float32, 0 to 255, of the tile rows that are complete.
+    def finish(self, next_row: int | None, *, divide: bool = True) -> Iterator[NDArray[np.float32]]:
+        """Yields the blended scores `(rows, width, K)` float32, 0 to 255, of the tile rows that are complete.
+
+        They come a few rows at a time, top to bottom, so that no copy of a whole strip is needed; each array is
+        overwritten later, and all must be taken before the next patch is added.
 
         Args:
             next_row: Where the next row of patches starts; None after the last one.
+            divide: False leaves the sums as they are, not divided by the weights: enough to find the best class.
         """
         last = self._rows.length if next_row is None else min(max(0, next_row), self._rows.length)
         count = last - self._top
-        weights = np.outer(self._rows.total[self._top : last], self._cols.total)
-        done: NDArray[np.float32] = self._sums[:count] / weights[..., None]
-        self._sums[: len(self._sums) - count] = self._sums[count:]
-        self._sums[len(self._sums) - count :] = 0
+        for start in range(0, count, _ROWS_AT_ONCE):
+            rows = self._sums[start : min(count, start + _ROWS_AT_ONCE)]
+            if divide:
+                weights = self._rows.total[self._top + start : self._top + start + len(rows)]
+                rows /= np.outer(weights, self._cols.total)[..., None]
+            yield rows
+        kept = len(self._sums) - count
+        for start in range(0, kept, count or kept):  # in steps that do not overlap what they are copied from
+            stop = min(kept, start + count)
+            self._sums[start:stop] = self._sums[start + count : stop + count]
+        self._sums[kept:] = 0
         self._top = last
-        return done

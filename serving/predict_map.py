@@ -154,14 +154,16 @@ def _class_rows(
     done = 0
     for row, next_row in zip(rows.starts, (*rows.starts[1:], None), strict=True):
         while answer is not None and answer.row == row:
-            for col, scores in zip(answer.cols, answer.scores, strict=True):
-                blender.add(row, col, scores)
+            for col, patch_scores in zip(answer.cols, answer.scores, strict=True):
+                blender.add(row, col, patch_scores)
             answer = next(answers, None)
-        for fine in upsampler.add(blender.finish(next_row)):
-            class_ids = fine.argmax(axis=-1).astype(np.uint8)
-            class_ids[~strips.take_valid(done, len(fine))] = VOID_ID
-            yield class_ids
-            done += len(fine)
+        # Scores that are interpolated must be divided by their weights first; the best class is the same without.
+        for scores in blender.finish(next_row, divide=contract.downsample > 1):
+            for fine in upsampler.add(scores):
+                class_ids = fine.argmax(axis=-1).astype(np.uint8)
+                class_ids[~strips.take_valid(done, len(fine))] = VOID_ID
+                yield class_ids
+                done += len(fine)
 
 
 class _Request(NamedTuple):

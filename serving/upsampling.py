@@ -56,7 +56,7 @@ class RowUpsampler:
             yield self._fine_rows(coarse, slice(self._next_row, stop))
             self._next_row = stop
         keep = max(0, len(coarse) - 1)
-        self._coarse = coarse[keep:]
+        self._coarse = coarse[keep:].copy()  # the caller overwrites its rows
         self._coarse_top += keep
 
     def _first_row_beyond(self, bottom: int) -> int:

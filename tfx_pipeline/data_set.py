@@ -26,6 +26,10 @@ class DataSet:
     fingerprint: str
     dtype: str
 
+    def evaluated_split(self, config: Config) -> str:
+        """The split that is evaluated and gated: as configured, else test where it has a tile, else eval."""
+        return config.evaluation.split or ("test" if any(tile.split == "test" for tile in self.tiles) else "eval")
+
 
 @dataclass(frozen=True)
 class Places:

@@ -1,6 +1,5 @@
 """The pipeline: it reads as the flow. Tiles -> records -> data set -> network -> evaluation -> pushed version."""
 
-from collections.abc import Sequence
 from pathlib import Path
 import tensorflow_data_validation as tfdv
 from ml_metadata.proto import metadata_store_pb2
@@ -16,7 +15,7 @@ from components.publishing.component import VersionPusher
 from components.records.component import TileExampleGen
 from components.records.record_format import RecordFormat
 from components.records.write_tile import IngestOptions
-from components.tile_source import TileList, TileSource
+from components.tile_source import TileList
 from serving.infra_check.component import ServingCheck
 from tfx_pipeline.config import Config
 from tfx_pipeline.data_set import DataSet, Places
@@ -35,11 +34,6 @@ def record_format(config: Config, data: DataSet) -> RecordFormat:
     )
 
 
-def evaluated_split(config: Config, tiles: Sequence[TileSource]) -> str:
-    """The split that is evaluated and gated: as configured, else test where there is one, else eval."""
-    return config.evaluation.split or ("test" if any(tile.split == "test" for tile in tiles) else "eval")
-
-
 def build_pipeline(config: Config, data: DataSet, places: Places) -> tfx.dsl.Pipeline:
     """The TFX pipeline of a data set; built anew for each runner.
 
@@ -52,7 +46,7 @@ def build_pipeline(config: Config, data: DataSet, places: Places) -> tfx.dsl.Pip
     tiles = TileList(tiles=data.tiles).model_dump_json()
     bands = config.data.bands
     format_ = record_format(config, data)
-    split = evaluated_split(config, data.tiles)
+    split = data.evaluated_split(config)
 
     labels = LabelValidator(
         tiles=tiles,

@@ -38,14 +38,15 @@ def run_everything(config: Config, stream: TextIO) -> Outcome:
         say(f"{len(data.tiles)} tiles ({', '.join(f'{count} {split}' for split, count in by_split.items())})")
 
         from components.training.networks import check_network
-        from tfx_pipeline.pipeline import evaluated_split
-        from tfx_pipeline.report.report import write_report
 
         check_network(config.network, config.patches.size)
+
+        from tfx_pipeline.report.report import write_report
+
         times = run_pipeline(config, data, places, stream)
         record = read_latest_run(places.metadata)
         outcome = read_outcome(record, config)
-        split = evaluated_split(config, data.tiles)
+        split = data.evaluated_split(config)
         maps: dict[str, Path] = {}
         if outcome.pushed:
             before = time.monotonic()

@@ -20,7 +20,7 @@ def render_models_config(models: Sequence[ServedModel]) -> str:
     Raises:
         ConfigError: If two models share a name.
     """
-    _check_names([model.name for model in models], "the models")
+    _check_names([model.name for model in models])
     config = model_server_config_pb2.ModelServerConfig()
     for model in models:
         entry = config.model_config_list.config.add(
@@ -52,11 +52,14 @@ def parse_models_config(text: str, source: str = "the models config") -> tuple[S
         config = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
     except text_format.ParseError as error:
         raise ConfigError(
-            f"{source} cannot be read: {error}",
+            f"Invalid protobuf file: '{source}': {error}",
             "a text-format tensorflow.serving.ModelServerConfig message",
             'write it as for instance: model_config_list { config { name: "eoseg" base_path: "/models/eoseg" } }',
         ) from error
-    return models_of(config, source)
+    try:
+        return models_of(config)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error.problem}", error.expected, error.remedy) from error
 
 
 def read_models_config(path: str | Path) -> tuple[ServedModel, ...]:
@@ -73,25 +76,25 @@ def read_models_config(path: str | Path) -> tuple[ServedModel, ...]:
     return parse_models_config(text, str(path))
 
 
-def models_of(config: Any, source: str = "the models config") -> tuple[ServedModel, ...]:
+def models_of(config: Any) -> tuple[ServedModel, ...]:
     """The models of a `ModelServerConfig` message.
 
     Raises:
         ConfigError: As `parse_models_config`.
     """
     if config.WhichOneof("config") != "model_config_list":
-        raise ConfigError(
-            f"{source}: Invalid ServerModelConfig", "a model_config_list", "list the models in a model_config_list"
-        )
+        raise ConfigError("Invalid ServerModelConfig", "a model_config_list", "list the models in a model_config_list")
     entries = config.model_config_list.config
-    _check_names([entry.name for entry in entries], source)
-    return tuple(_model(entry, source) for entry in entries)
+    _check_names([entry.name for entry in entries])
+    return tuple(_model(entry) for entry in entries)
 
 
-def _model(entry: Any, source: str) -> ServedModel:
+def _model(entry: Any) -> ServedModel:
     platform = entry.model_platform or _PLATFORM  # the deprecated model_type can mean nothing else here
     if platform != _PLATFORM:
-        raise ConfigError(f"{source}: model {entry.name} has platform {platform}", _PLATFORM, "take the platform away")
+        raise ConfigError(
+            f"No config found for platform {platform} of model {entry.name}", _PLATFORM, "take the platform away"
+        )
     chosen = entry.model_version_policy
     kind = chosen.WhichOneof("policy_choice")
     try:
@@ -104,14 +107,14 @@ def _model(entry: Any, source: str) -> ServedModel:
         return ServedModel(name=entry.name, base_path=entry.base_path, policy=policy, labels=dict(entry.version_labels))
     except ValidationError as error:
         reasons = "; ".join(str(detail["msg"]).removeprefix("Value error, ") for detail in error.errors())
-        raise ConfigError(f"{source}: {reasons}", "models that can be served", "correct the entry") from error
+        raise ConfigError(reasons, "models that can be served", "correct the entry") from error
 
 
-def _check_names(names: Sequence[str], source: str) -> None:
+def _check_names(names: Sequence[str]) -> None:
     for name in names:
         if names.count(name) > 1:
             raise ConfigError(
-                f"{source}: Illegal to list model {name} multiple times in config list",
+                f"Illegal to list model {name} multiple times in config list",
                 "a name of its own for each model",
                 "rename one of them",
             )

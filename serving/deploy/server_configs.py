@@ -103,7 +103,9 @@ def _parsed(text: str, name: str, source: str) -> Any:
     try:
         return text_format.Parse(text, message_class(name)())
     except text_format.ParseError as error:
-        raise ConfigError(f"{source} cannot be read: {error}", f"a text-format {name} message", "correct it") from error
+        raise ConfigError(
+            f"Invalid protobuf file: '{source}': {error}", f"a text-format {name} message", "correct it"
+        ) from error
 
 
 def _validated(kind: type[Validated], source: str, **values: Any) -> Validated:

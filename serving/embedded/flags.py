@@ -16,7 +16,6 @@ _BATCHING_FLAGS = ("enable_batching", "batching_parameters_file")
 # command line made for the stock server works.
 IGNORED_FLAGS = frozenset(
     {
-        "enable_per_model_batching_parameters",
         "enable_profiler",
         "enable_signature_method_name_check",
         "flush_filesystem_caches",

@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from tensorflow_serving.apis import (
 )
 
 from components.errors import ConfigError, MissingFileError
-from serving.batching import BatchingOptions
+from serving.batching import BatchingOptions, parse_batching
 from serving.deploy.models_config import models_of, read_models_config
 from serving.embedded import inference, metrics
 from serving.embedded.batch_scheduler import BatchScheduler
@@ -29,7 +29,9 @@ from serving.embedded.version_manager import VersionManager
 from serving.embedded.warmup import warm_up
 from serving.served_model import ServedModel
 
+PER_MODEL_BATCHING_FILE = "batching_params.pbtxt"
 _SIGNATURE_DEF = "signature_def"
+Value = TypeVar("Value")
 
 
 class ModelHost:
@@ -139,7 +141,7 @@ class ModelHost:
         """A `ReloadConfigResponse`; failures stand in its status, as in the stock server."""
         response = model_management_pb2.ReloadConfigResponse()
         try:
-            models = _translated(lambda: models_of(request.config, "the request"))
+            models = _translated(lambda: models_of(request.config))
             with self._reloading:
                 self._manager.reload(models)
         except StatusError as error:
@@ -212,12 +214,23 @@ class ModelHost:
             return _translated(lambda: read_models_config(options.model_config_file))
         return (ServedModel(name=options.model_name, base_path=options.model_base_path),)
 
+    def _batching_of(self, path: str) -> BatchingOptions | None:
+        """The server's batching parameters, or the version's own where each has its own; None does not batch."""
+        if not self._options.enable_per_model_batching_parameters:
+            return self._options.batching
+        file = f"{path}/{PER_MODEL_BATCHING_FILE}"
+        if not tf.io.gfile.exists(file):
+            return None
+        with tf.io.gfile.GFile(file) as source:
+            return _translated(lambda: parse_batching(source.read(), file))
+
     def _load(self, model: ServedModel, version: int, path: str) -> LoadedVersion:
         tags = [tag.strip() for tag in self._options.saved_model_tags.split(",")]
         saved_model = SavedModelSession(path, tags, session_config(self._options))
         batching = None
-        if self._scheduler is not None:
-            batching = BatchingSession(saved_model, self._scheduler, self._options.batching, self._record_batch)
+        options = self._batching_of(path)
+        if self._scheduler is not None and options is not None:
+            batching = BatchingSession(saved_model, self._scheduler, options, self._record_batch)
         loaded = LoadedVersion(model.name, version, saved_model, batching)
         if self._options.enable_model_warmup:
             started = time.monotonic()
@@ -252,7 +265,7 @@ class _TimedSession:
         return results
 
 
-def _translated(read: Callable[[], tuple[ServedModel, ...]]) -> tuple[ServedModel, ...]:
+def _translated(read: Callable[[], Value]) -> Value:
     try:
         return read()
     except MissingFileError as error:

@@ -39,6 +39,8 @@ class ServerOptions(Options):
     load_retry_interval_micros: NonNegativeInt = 60_000_000
     allow_version_labels_for_unavailable_models: bool = False
     batching: BatchingOptions = BatchingOptions(enabled=False)
+    enable_per_model_batching_parameters: bool = False
+    """Each version is batched as its own `batching_params.pbtxt` says, and not at all without that file."""
     enable_model_warmup: bool = True
     saved_model_tags: str = "serve"
     enable_grpc_healthcheck_service: bool = False

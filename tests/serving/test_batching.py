@@ -75,7 +75,7 @@ def test_a_wrong_file_is_named_with_what_is_wrong(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match=r"batching\.txt does not exist"):
         read_batching(file)
     file.write_text("max_batch { value: 3 }")
-    with pytest.raises(ConfigError, match=r"batching\.txt cannot be read.*max_batch"):
+    with pytest.raises(ConfigError, match=r"Invalid protobuf file: .*batching\.txt.*max_batch"):
         read_batching(file)
     file.write_text("max_batch_size { value: 3 } allowed_batch_sizes: 2")
     with pytest.raises(ConfigError, match="must equal max_batch_size"):

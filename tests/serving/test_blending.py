@@ -78,5 +78,5 @@ def test_patches_cut_from_an_image_blend_back_to_it(
         for col in cols.starts:
             lines, columns = reflected(row, row + size, height), reflected(col, col + size, width)
             blender.add(row, col, image[lines][:, columns])
-        strips.append(blender.finish(following))
+        strips.extend(strip.copy() for strip in blender.finish(following))
     np.testing.assert_allclose(np.concatenate(strips), image, atol=0.01)

@@ -19,6 +19,8 @@ from components.tile_source import TileSource
 from tfx_pipeline.report import pictures
 
 MOST_SIDE_PX = 900
+FULL_SIZE_MAPS = 3
+"""With more maps than these on one page, each becomes smaller, so that all together weigh about as much."""
 
 _MARGIN, _LEGEND_ROW, _FONT_PX = 12, 26, 15
 _PAPER, _INK, _EDGE = (255, 255, 255), (28, 33, 40), (150, 150, 150)
@@ -45,7 +47,7 @@ class Overview:
 
 @dataclass(frozen=True)
 class MapPictures:
-    """One map on the page: names and `data:` addresses of its pictures, and the class shares of the whole map."""
+    """One map on the page: names and `data:` addresses of its pictures, in the order to show them."""
 
     tile: str
     file: Path
@@ -53,6 +55,11 @@ class MapPictures:
     width: int
     downsample: int
     pictures: tuple[tuple[str, str], ...]
+
+
+def overview_side_px(maps: int) -> int:
+    """The longest side of each overview on a page of so many maps."""
+    return MOST_SIDE_PX if maps <= FULL_SIZE_MAPS else round(MOST_SIDE_PX * (FULL_SIZE_MAPS / maps) ** 0.5)
 
 
 def read_overview(

@@ -23,8 +23,8 @@ LEAST_RANGE = 0.4
 """See `adapted`."""
 
 _HATCH_LINE, _HATCH_GAP, _WRONG = 254, 255, 253
-_GREYS = 200
-"""Grey levels of the error picture's background; ids above are free for its three colours."""
+_GREYS = 64
+"""Grey levels of the error picture's background: enough to recognise the ground, few enough to compress well."""
 _WRONG_COLOR: Color = (226, 38, 70)
 _HATCH_COLOR: Color = (128, 128, 128)
 _LINE_ALPHA, _GAP_ALPHA = 210, 40

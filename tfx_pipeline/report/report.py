@@ -15,10 +15,16 @@ from components.training.history import HISTORY_FILE, EpochRecord
 from tfx_pipeline.config import Config
 from tfx_pipeline.data_set import DataSet, Places
 from tfx_pipeline.outcome import Outcome
-from tfx_pipeline.pipeline import evaluated_split, record_format
+from tfx_pipeline.pipeline import record_format
 from tfx_pipeline.report import charts, data_facts, figure_rows, lineage
 from tfx_pipeline.report.examples import Examples, find_examples
-from tfx_pipeline.report.map_pictures import MapPictures, map_pictures, read_overview, write_map_picture
+from tfx_pipeline.report.map_pictures import (
+    MapPictures,
+    map_pictures,
+    overview_side_px,
+    read_overview,
+    write_map_picture,
+)
 from tfx_pipeline.report.page import render
 from tfx_pipeline.report.pictures import css_color
 from tfx_pipeline.run_record import RunRecord
@@ -43,7 +49,7 @@ def write_report(
         The page's path. It is whole at any moment, or not there.
     """
     table = config.table
-    split = evaluated_split(config, data.tiles)
+    split = data.evaluated_split(config)
     history = read_history(_uri(record, "Trainer", "model_run"))
     splits = data_facts.split_facts(data, _uri(record, "TileExampleGen", "examples"), places.validation)
     bands, histograms = data_facts.band_facts(_uri(record, "StatisticsGen", "statistics"), list(config.data.bands))
@@ -128,7 +134,12 @@ def _maps(config: Config, data: DataSet, places: Places, maps: dict[str, Path]) 
     for tile, file in maps.items():
         source = sources[tile]
         overview = read_overview(
-            source.image, file, config.table, tuple(config.data.bands.values()), label=source.label
+            source.image,
+            file,
+            config.table,
+            tuple(config.data.bands.values()),
+            label=source.label,
+            most_side_px=overview_side_px(len(maps)),
         )
         write_map_picture(overview, config.table, map_picture_file(places, tile))
         found.append(map_pictures(source, file, overview, config.table))

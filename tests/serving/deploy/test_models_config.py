@@ -41,7 +41,7 @@ def test_a_config_as_the_documentation_shows_it() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("model_config_list { config { nam", "cannot be read"),
+        ("model_config_list { config { nam", "Invalid protobuf file"),
         ("", "Invalid ServerModelConfig"),
         ('model_config_list { config { name: "a" base_path: "relative" } }', "absolute path or URI"),
         (

@@ -111,6 +111,23 @@ def test_a_warm_up_that_fails_fails_the_load(tmp_path: Path, export: Export, sta
     start(tmp_path / "m", enable_model_warmup=False).stop()
 
 
+def test_each_version_may_bring_its_own_batching(tmp_path: Path, export: Export, start: Start) -> None:
+    version = export(tmp_path / "m" / "1")
+    options = {"batching": BatchingOptions(max_batch_size=2), "enable_per_model_batching_parameters": True}
+    five = np.zeros((5, 16, 16, 3), np.uint8)
+    for text, limit in ((None, None), ("max_batch_size { value: 4 }", 4)):
+        if text is not None:
+            (version / "batching_params.pbtxt").write_text(text)
+        server = start(tmp_path / "m", **options)
+        with SegmentationClient(server.address, options=ClientOptions(patches_per_request=5)) as client:
+            if limit is None:
+                assert len(client.predict_scores(five)) == 5  # no file: no batching, so no limit
+            else:
+                with pytest.raises(CallError, match="Task size 5 is larger than maximum input batch size 4"):
+                    client.predict_scores(five)
+        server.stop()
+
+
 def test_a_model_that_cannot_be_loaded_is_one_clear_error(tmp_path: Path, start: Start) -> None:
     (tmp_path / "1").mkdir()
     with pytest.raises(ServingError, match="Could not find SavedModel") as caught:

@@ -94,5 +94,5 @@ def test_a_wrong_ssl_config_is_one_clear_error_before_anything_is_loaded(
 ) -> None:
     config = tmp_path / "ssl.config"
     config.write_text("server_key: oops")
-    with pytest.raises(ConfigError, match=r"ssl\.config cannot be read"):
+    with pytest.raises(ConfigError, match=r"Invalid protobuf file: .*ssl\.config"):
         start(model_base, ssl_config_file=str(config))

@@ -1,6 +1,6 @@
 """A finished run in miniature: real tiles, records, SavedModel and map of 64 pixels, and hand-made figures."""
 
-from collections.abc import Iterator
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -113,18 +113,14 @@ def write_tiles(folder: Path, config: Config) -> tuple[TileSource, ...]:
 
 
 def write_records(folder: Path, sources: tuple[TileSource, ...], config: Config) -> None:
-    import json
-
-    options = IngestOptions(
-        table=config.table, bands=((1, "red"), (2, "green"), (3, "blue")), patches=config.patches
-    )
+    options = IngestOptions(table=config.table, bands=((1, "red"), (2, "green"), (3, "blue")), patches=config.patches)
     decoder = LabelDecoder(config.table)
     counts = [write_strip(s, options, decoder, folder) for source in sources for s in plan_strips(source, options)]
     (folder / "counts.json").write_text(json.dumps([vars(row) for row in counts]))
 
 
 class RedIsClassOne(tf.Module):
-    """Predicts class 1 wherever red is above 100: wrong only in nothing, right in both halves."""
+    """Predicts class 1 wherever red is above 100, which is right on these tiles."""
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def serve_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -164,7 +160,7 @@ def make_record(root: Path) -> RunRecord:
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeRun]:
+def run(tmp_path_factory: pytest.TempPathFactory) -> FakeRun:
     workdir = tmp_path_factory.mktemp("run")
     config = make_config(workdir)
     places = Places(workdir, workdir / "served")
@@ -216,7 +212,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeRun]:
         version_folder=served / "42",
     )
     data = DataSet(sources, "f1ngerpr1nt", "uint8")
-    yield FakeRun(config, data, places, record, outcome, {"south": map_file})
+    return FakeRun(config, data, places, record, outcome, {"south": map_file})
 
 
 @pytest.fixture

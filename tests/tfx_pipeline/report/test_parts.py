@@ -10,9 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.errors import MissingFileError
+from tfx_pipeline import run_record
 from tfx_pipeline.cli.main import build_parser
 from tfx_pipeline.report import charts, figure_rows, lineage, page
 from tfx_pipeline.report.examples import ScoredPatch, choose, spread
+from tfx_pipeline.report.map_pictures import overview_side_px
+from tfx_pipeline.run_record import RunRecord, Step
 
 from .conftest import FakeRun
 
@@ -116,3 +119,16 @@ def test_a_workdir_without_a_run_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match="does not exist"):
         arguments.handler(arguments)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_unfinished_run_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unfinished = RunRecord("killed", {"LabelValidator": Step({}, reused=False)})
+    monkeypatch.setattr(run_record, "read_latest_run", lambda metadata: unfinished)
+    arguments = build_parser().parse_args(["report", "demo.yaml", "--workdir", str(tmp_path)])
+    with pytest.raises(MissingFileError, match="finished steps: LabelValidator"):
+        arguments.handler(arguments)
+
+
+def test_many_maps_weigh_as_much_as_a_few() -> None:
+    assert overview_side_px(1) == overview_side_px(3) == 900
+    assert overview_side_px(12) == 450  # four times as many, each a quarter of the pixels

@@ -64,7 +64,10 @@ def test_errors_are_red_on_grey() -> None:
     predicted = np.array([[0, 0], [0, 1]], np.uint8)
     shown = np.asarray(pictures.error_picture(image, truth, predicted, 2).convert("RGBA"))
     red, green, blue, alpha = shown[0, 1]
-    assert red > 200 and green < 60 and blue < 90 and alpha == 255
+    assert red > 200
+    assert green < 60
+    assert blue < 90
+    assert alpha == 255
     assert len(set(shown[0, 0, :3].tolist())) == 1  # right: grey
     assert shown[1, 0, 3] < 255  # void: hatched
 
