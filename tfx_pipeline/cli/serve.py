@@ -34,7 +34,7 @@ def register(subparsers: "argparse._SubParsersAction[Any]") -> None:
         "--server", choices=("auto", "stock", "embedded"), default="auto", help="which server (default: %(default)s)"
     )
     parser.add_argument(
-        "--flag", action="append", default=[], metavar="--NAME=VALUE", dest="flags", help="a flag of the server's own"
+        "--flag", action="append", default=[], metavar="NAME=VALUE", dest="flags", help="a flag of the server's own"
     )
     parser.set_defaults(handler=run)
 
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         command.append(f"--bind_address={arguments.bind}")
     if arguments.rest_port is not None:
         command.append(f"--rest_api_port={arguments.rest_port}")
-    command += arguments.flags
+    command += [f"--{flag.lstrip('-')}" for flag in arguments.flags]
     shown = arguments.bind or ("127.0.0.1" if is_embedded else "0.0.0.0")
     server = "embedded server" if is_embedded else "tensorflow_model_server"
     print(f"eoseg: serving {base / name} as '{name}' on {shown}:{arguments.port} ({server}); Ctrl-C stops", flush=True)

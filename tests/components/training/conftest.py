@@ -52,16 +52,16 @@ def records_folder(tmp_path_factory, make_patch, record_format) -> Path:
     return folder
 
 
+def build_small_network(options, record_format, band_mean, band_stddev, *, seed=0, dtype="float32") -> keras.Model:
+    """Two convolutions in the place of SegNet, whose 26 take seconds to trace."""
+    image = keras.Input((SIZE, SIZE, 2), dtype="uint8", name="image")
+    features = InputNormalization(band_mean, band_stddev, dtype=dtype)(image)
+    start = keras.initializers.HeNormal(seed)
+    features = keras.layers.Conv2D(8, 3, padding="same", kernel_initializer=start, dtype=dtype)(features)
+    features = keras.layers.ReLU(dtype=dtype)(keras.layers.BatchNormalization(momentum=0.9, dtype=dtype)(features))
+    return keras.Model(image, keras.layers.Conv2D(3, 1, kernel_initializer=start, dtype="float32")(features))
+
+
 @pytest.fixture
 def small_network(monkeypatch):
-    """Puts two convolutions in the place of SegNet, whose 26 take seconds to trace."""
-
-    def build(options, record_format, band_mean, band_stddev, *, seed=0, dtype="float32") -> keras.Model:
-        image = keras.Input((SIZE, SIZE, 2), dtype="uint8", name="image")
-        features = InputNormalization(band_mean, band_stddev, dtype=dtype)(image)
-        start = keras.initializers.HeNormal(seed)
-        features = keras.layers.Conv2D(8, 3, padding="same", kernel_initializer=start, dtype=dtype)(features)
-        features = keras.layers.ReLU(dtype=dtype)(keras.layers.BatchNormalization(momentum=0.9, dtype=dtype)(features))
-        return keras.Model(image, keras.layers.Conv2D(3, 1, kernel_initializer=start, dtype="float32")(features))
-
-    monkeypatch.setattr(train, "build_network", build)
+    monkeypatch.setattr(train, "build_network", build_small_network)

@@ -71,12 +71,15 @@ def test_a_resumed_training_ends_as_an_unbroken_one(run, tmp_path):
     ]
 
 
-def test_a_segnet_killed_in_its_process_resumes(run, records_folder, record_format, tmp_path):
+@pytest.mark.usefixtures("small_network")
+def test_a_killed_process_resumes(run, records_folder, record_format, tmp_path):
     script = f"""
-import os, signal, sys
+import os, runpy, signal
 from components.records.record_format import RecordFormat
 from components.training.options import NetworkOptions, TrainingOptions
-from components.training.train import train
+from components.training import train
+
+train.build_network = runpy.run_path({str(Path(__file__).with_name("conftest.py"))!r})["build_small_network"]
 
 class Stream:
     def isatty(self): return False
@@ -84,7 +87,7 @@ class Stream:
     def write(self, text):
         if "step 6/8" in text: os.kill(os.getpid(), signal.SIGKILL)
 
-train([{str(records_folder / "train-00000-of-00001")!r}], [{str(records_folder / "eval-00000-of-00001")!r}],
+train.train([{str(records_folder / "train-00000-of-00001")!r}], [{str(records_folder / "eval-00000-of-00001")!r}],
       RecordFormat.model_validate_json({record_format.model_dump_json()!r}),
       NetworkOptions.model_validate_json({TINY.model_dump_json()!r}),
       TrainingOptions.model_validate_json({OPTIONS.model_dump_json()!r}), {str(tmp_path)!r}, stream=Stream())
