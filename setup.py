@@ -1,5 +1,7 @@
 """Metadata of the `eoseg` distribution; the settings of the tools are in pyproject.toml."""
 
+from pathlib import Path
+
 from setuptools import find_packages, setup
 
 # The pins are the set that was measured together: see docs/decisions/0001-pinned-stack.md.
@@ -39,7 +41,7 @@ setup(
     name="eoseg",
     version="0.1.0",
     description="Production TFX pipeline for semantic segmentation of Earth-observation imagery",
-    long_description=open("README.md", encoding="utf-8").read(),
+    long_description=Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10,<3.12",

@@ -54,6 +54,8 @@ class ModelContract(Options):
     """Pixels a side of the square patch, after `downsample`."""
     bands: tuple[str, ...] = Field(min_length=1)
     """Band names in the order of the last input dimension."""
+    band_numbers: tuple[PositiveInt, ...] | None = None
+    """Numbers (from 1) of those bands in the files that the model was trained on; None where they are not known."""
     dtype: Literal["uint8", "uint16", "int16", "float32"]
     downsample: PositiveInt = 1
     """How many tile pixels make a side of one patch pixel: the image is averaged before it is cut into patches."""

@@ -39,7 +39,7 @@ class MapOptions(Options):
     blend: Blend = "hann"
     """`hann` weighs patches down towards their edges, `flat` takes the mean, `centre` cuts the edges off."""
     bands: tuple[PositiveInt, ...] | None = None
-    """Numbers of the file's bands, in the order of the model's; None takes all that are no alpha."""
+    """Numbers of the file's bands, in the order of the model's; None takes those that the model was trained on."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def _predict_map(
 ) -> MapResult:
     started = time.monotonic()
     contract = client.contract()
-    with open_raster(tile, options.bands) as reader:
+    with open_raster(tile, options.bands or contract.band_numbers) as reader:
         _check_fits(reader, contract)
         version = client.version
         tags = {

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES = sorted(path for top in ("components", "serving", "tfx_pipeline", "kubeflow") for path in (ROOT / top).rglob("*.py"))
+SOURCES = sorted(
+    path for top in ("components", "serving", "tfx_pipeline", "kubeflow") for path in (ROOT / top).rglob("*.py")
+)
 
 MAY_IMPORT = {
     "components": {"components"},

@@ -65,9 +65,7 @@ def write_summary(
         "name": config.name,
         "evaluated_split": split,
         "figures": {k: _finite(v) for k, v in outcome.evaluation.figures.items()},
-        "by_tile": {
-            tile: {k: _finite(v) for k, v in row.items()} for tile, row in outcome.evaluation.by_tile.items()
-        },
+        "by_tile": {tile: {k: _finite(v) for k, v in row.items()} for tile, row in outcome.evaluation.by_tile.items()},
         "confusion": outcome.evaluation.confusion.astype(int).tolist(),
         "classes": list(config.table.names),
         "gates": [{**asdict(gate), "value": _finite(gate.value)} for gate in outcome.gates],

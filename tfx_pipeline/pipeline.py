@@ -1,6 +1,7 @@
 """The pipeline: it reads as the flow. Tiles -> records -> data set -> network -> evaluation -> pushed version."""
 
 from pathlib import Path
+
 import tensorflow_data_validation as tfdv
 from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
@@ -27,6 +28,7 @@ def record_format(config: Config, data: DataSet) -> RecordFormat:
         {
             "patch_size": config.patches.size,
             "bands": tuple(config.data.bands),
+            "band_numbers": tuple(config.data.bands.values()),
             "dtype": data.dtype,
             "downsample": config.patches.downsample,
             "table": config.table,

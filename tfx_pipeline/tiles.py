@@ -90,7 +90,7 @@ class DataOptions(Options):
                     raise ValueError(f"{key} uses {{{unknown.pop()}}}, which `images` ({self.images}) does not name")
             if not self.splits:
                 raise ValueError("`splits` must say which tiles are for train and which for eval")
-        if list(self.splits.values()).count(REST) > 1:
+        if sum(patterns == REST for patterns in self.splits.values()) > 1:
             raise ValueError("only one split can take the `rest`")
         return self
 
@@ -163,9 +163,7 @@ def _match(options: DataOptions, root: Path) -> list[TileSource]:
         if split is None:
             unlisted.append(tile)
             continue
-        sources.append(
-            TileSource(tile=tile, image=str(image), label=str(root / labels.format(**fields)), split=split)
-        )
+        sources.append(TileSource(tile=tile, image=str(image), label=str(root / labels.format(**fields)), split=split))
     if not by_id:
         raise MissingFileError(
             f"no image below {root} matches '{images}'", "at least one image", "correct data.root or data.images"
@@ -194,9 +192,7 @@ def _refuse_unmatched(options: DataOptions, tiles: Iterable[str]) -> None:
 
 
 def _split_of(tile: str, options: DataOptions) -> Split | None:
-    members = [
-        split for split, patterns in options.splits.items() if patterns != REST and _matches(tile, patterns)
-    ]
+    members = [split for split, patterns in options.splits.items() if patterns != REST and _matches(tile, patterns)]
     if len(members) > 1:
         raise ConfigError(
             f"tile {tile} is in the splits {' and '.join(members)}",
@@ -204,7 +200,7 @@ def _split_of(tile: str, options: DataOptions) -> Split | None:
             "correct data.splits",
         )
     rest = [split for split, patterns in options.splits.items() if patterns == REST]
-    return (members or rest or [None])[0]
+    return next(iter(members or rest), None)
 
 
 def _matches(tile: str, patterns: Sequence[str]) -> bool:

@@ -63,9 +63,7 @@ def run_everything(config: Config, stream: TextIO) -> Outcome:
     return outcome
 
 
-def predict_maps(
-    config: Config, data: DataSet, places: Places, outcome: Outcome, split: str
-) -> dict[str, Path]:
+def predict_maps(config: Config, data: DataSet, places: Places, outcome: Outcome, split: str) -> dict[str, Path]:
     """Starts the model server on the served folder and predicts the configured tiles through it."""
     from components.errors import ConfigError
     from serving.client import SegmentationClient
@@ -79,7 +77,7 @@ def predict_maps(
     unknown = [tile for tile in wanted if tile not in by_id]
     if unknown:
         raise ConfigError(f"maps.tiles names '{unknown[0]}'", f"one of {', '.join(by_id)}", "correct maps.tiles")
-    options = MapOptions(overlap=config.maps.overlap, bands=tuple(config.data.bands.values()))
+    options = MapOptions(overlap=config.maps.overlap)
     maps = {}
     base = places.model_base / config.publish.model_name
     with (

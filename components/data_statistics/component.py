@@ -20,7 +20,7 @@ class DataVerdict(Artifact):
 
 
 @tfx.dsl.components.component
-def AnomalyGate(  # noqa: N802 (a TFX component is a class to its users)
+def AnomalyGate(
     statistics: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ExampleStatistics],
     schema: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Schema],
     anomalies: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ExampleAnomalies],

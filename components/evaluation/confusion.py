@@ -6,9 +6,7 @@ from numpy.typing import NDArray
 from components.classes import VOID_ID
 
 
-def confusion_matrix(
-    truth: NDArray[np.uint8], predicted: NDArray[np.uint8], class_count: int
-) -> NDArray[np.int64]:
+def confusion_matrix(truth: NDArray[np.uint8], predicted: NDArray[np.uint8], class_count: int) -> NDArray[np.int64]:
     """Counts pairs of class ids.
 
     Args:

@@ -110,7 +110,9 @@ def _judge_drop(
 ) -> GateVerdict:
     if blessed is None:
         bound = f"at most {max_drop:g} below the blessed model's"
-        return GateVerdict(metric, bound, value, True, f"{metric} is {shown}; there is no blessed model to compare with")
+        return GateVerdict(
+            metric, bound, value, True, f"{metric} is {shown}; there is no blessed model to compare with"
+        )
     before = blessed.get(metric, math.nan)
     bound = f"at most {max_drop:g} below the blessed model's {before:.4f}"
     if math.isnan(before):

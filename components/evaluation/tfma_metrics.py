@@ -34,7 +34,6 @@ class SegmentationFigures(tfma.metrics.Metric):
         super().__init__(_computations, class_names=list(class_names), scored_ids=list(scored_ids), name=name)
 
 
-
 def _computations(
     class_names: Sequence[str],
     scored_ids: Sequence[int],
@@ -74,18 +73,18 @@ class _SumMatrices(beam.CombineFn):
     def create_accumulator(self) -> NDArray[np.float64]:
         return np.zeros((len(self._class_names),) * 2)
 
-    def add_input(
-        self, total: NDArray[np.float64], element: tfma.metrics.StandardMetricInputs
-    ) -> NDArray[np.float64]:
+    def add_input(self, total: NDArray[np.float64], element: tfma.metrics.StandardMetricInputs) -> NDArray[np.float64]:
         prediction = element.prediction
         if isinstance(prediction, dict) and self._model_name in prediction:
             prediction = prediction[self._model_name]
         if isinstance(prediction, dict):
             prediction = prediction[CONFUSION]
-        return total + np.asarray(prediction, np.float64).reshape(-1, *total.shape).sum(axis=0)
+        added: NDArray[np.float64] = np.asarray(prediction, np.float64).reshape(-1, *total.shape).sum(axis=0)
+        return np.add(total, added)
 
     def merge_accumulators(self, totals: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
-        return np.sum(list(totals), axis=0)
+        merged: NDArray[np.float64] = np.sum(list(totals), axis=0)
+        return merged
 
     def extract_output(self, total: NDArray[np.float64]) -> MetricsDict:
         named: dict[str, object] = {**figures(total, self._class_names, self._scored_ids)}

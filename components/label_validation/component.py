@@ -29,7 +29,7 @@ class LabelReport(Artifact):
 
 
 @tfx.dsl.components.component(use_beam=True)
-def LabelValidator(  # noqa: N802 (a TFX component is a class to its users)
+def LabelValidator(
     report: tfx.dsl.components.OutputArtifact[LabelReport],
     tiles: tfx.dsl.components.Parameter[str],
     fingerprint: tfx.dsl.components.Parameter[str],
@@ -114,5 +114,5 @@ def _write_reports(reports: List[TileReport], path: str) -> None:
 def _read_reports(path: Path) -> List[TileReport]:
     import pickle
 
-    reports: List[TileReport] = pickle.loads(path.read_bytes())  # noqa: S301 (written by this very step)
+    reports: List[TileReport] = pickle.loads(path.read_bytes())
     return sorted(reports, key=lambda tile: tile.source.tile)

@@ -22,7 +22,9 @@ class CheckTiles(beam.PTransform):
     def expand(self, tiles: beam.PCollection) -> beam.PCollection:
         """Checks each tile by itself."""
         return (
-            tiles | "Spread" >> beam.Reshuffle() | "Check" >> beam.ParDo(_Check(self._bands, self._table, self._options))
+            tiles
+            | "Spread" >> beam.Reshuffle()
+            | "Check" >> beam.ParDo(_Check(self._bands, self._table, self._options))
         )
 
 

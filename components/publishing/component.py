@@ -10,7 +10,7 @@ from components.publishing.versions import VERSION_FILES, push_version
 
 
 @tfx.dsl.components.component
-def VersionPusher(  # noqa: N802 (a TFX component is a class to its users)
+def VersionPusher(
     model: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Model],
     model_blessing: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ModelBlessing],
     infra_blessing: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.InfraBlessing],

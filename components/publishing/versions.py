@@ -47,7 +47,9 @@ def read_provenance(version_folder: Path) -> dict[str, object]:
     return provenance
 
 
-def push_version(saved_model: Path, model_folder: Path, provenance: dict[str, object], extra: Path | None = None) -> int:
+def push_version(
+    saved_model: Path, model_folder: Path, provenance: dict[str, object], extra: Path | None = None
+) -> int:
     """Publishes a SavedModel as the next version, whole or not at all.
 
     Args:
@@ -81,7 +83,9 @@ def push_version(saved_model: Path, model_folder: Path, provenance: dict[str, ob
         if extra is not None:
             shutil.copytree(extra, staging, dirs_exist_ok=True)
         (staging / PROVENANCE_FILE).parent.mkdir(exist_ok=True)
-        (staging / PROVENANCE_FILE).write_text(json.dumps({**provenance, "version": number, "model_digest": digest}, indent=2))
+        (staging / PROVENANCE_FILE).write_text(
+            json.dumps({**provenance, "version": number, "model_digest": digest}, indent=2)
+        )
         _flush(staging)
         staging.rename(model_folder / str(number))
         _flush_folder(model_folder)

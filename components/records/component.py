@@ -13,16 +13,16 @@ from tfx.types import artifact_utils
 
 from components.errors import DataError
 from components.label_validation.component import LabelReport
-from components.tile_source import SPLITS, TileList
 from components.records.transforms import FAILURES, WriteRecords
 from components.records.write_tile import IngestOptions, StripCounts
+from components.tile_source import SPLITS, TileList
 
 COUNTS_FILE = "counts.json"
 FAILURES_FILE = "failures.json"
 
 
 @tfx.dsl.components.component(use_beam=True)
-def TileExampleGen(  # noqa: N802 (a TFX component is a class to its users)
+def TileExampleGen(
     examples: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.Examples],
     label_report: tfx.dsl.components.InputArtifact[LabelReport],
     tiles: tfx.dsl.components.Parameter[str],

@@ -15,6 +15,8 @@ class RecordFormat(Options):
     """Pixels a side."""
     bands: tuple[str, ...] = Field(min_length=1)
     """Band names in record order."""
+    band_numbers: tuple[PositiveInt, ...] | None = None
+    """Numbers (from 1) of those bands in the tiles' files."""
     dtype: Literal["uint8", "uint16", "int16", "float32"]
     downsample: PositiveInt = 1
     table: ClassTable

@@ -7,8 +7,8 @@ import apache_beam as beam
 
 from components.errors import EosegError
 from components.geo.labels import LabelDecoder
-from components.tile_source import TileSource
 from components.records.write_tile import IngestOptions, Strip, plan_strips, write_strip
+from components.tile_source import TileSource
 
 FAILURES = "failures"
 

@@ -44,6 +44,7 @@ def model_contract(record_format: RecordFormat) -> ModelContract:
     return ModelContract(
         patch_size=record_format.patch_size,
         bands=record_format.bands,
+        band_numbers=record_format.band_numbers,
         dtype=record_format.dtype,
         downsample=record_format.downsample,
         table=record_format.table,

@@ -4,7 +4,6 @@ TFX's own InfraValidator needs Docker, or Kubernetes through a runner that no lo
 artifact with the embedded server.
 """
 
-import glob
 import shutil
 import tempfile
 from pathlib import Path
@@ -26,7 +25,7 @@ REASON = "reason"
 
 
 @tfx.dsl.components.component
-def ServingCheck(  # noqa: N802 (a TFX component is a class to its users)
+def ServingCheck(
     model: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Model],
     model_run: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ModelRun],
     examples: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Examples],
@@ -51,8 +50,7 @@ def ServingCheck(  # noqa: N802 (a TFX component is a class to its users)
     import components.training.networks  # noqa: F401 (registers the layers that network.keras is made of)
 
     saved_model = Path(path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model)))
-    folder = artifact_utils.get_split_uri([examples], split)
-    files = glob.glob(f"{glob.escape(folder)}/*")
+    files = [str(path) for path in Path(artifact_utils.get_split_uri([examples], split)).iterdir()]
     patches = read_patches(files, RecordFormat.model_validate_json(record_format), CHECKED_PATCHES)
     logits = keras.models.load_model(Path(model_run.uri) / "network.keras", compile=False).predict(patches, verbose=0)
     blessing = Path(infra_blessing.uri)

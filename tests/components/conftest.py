@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from components.classes import ClassTable, LandClass, encode_colors
 from components.tile_source import TileList, TileSource
-
 from tests.make_raster import write_raster
 
 
@@ -16,7 +16,7 @@ def table() -> ClassTable:
     return ClassTable(classes=(LandClass(name="roof", color=(255, 0, 0)), LandClass(name="lawn", color=(0, 255, 0))))
 
 
-@pytest.fixture()
+@pytest.fixture
 def make_tiles(tmp_path: Path, table: ClassTable) -> Callable[..., TileList]:
     """Two tiles, train and eval, whose label follows from the pixels: bright is roof."""
 

@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_data_validation as tfdv
+from tensorflow_metadata.proto.v0 import anomalies_pb2
+from tfx import v1 as tfx
+from tfx.types import artifact_utils
+
 from components.classes import ClassTable
 from components.data_statistics.component import VERDICT_FILE, AnomalyGate, DataVerdict
 from components.data_statistics.skew import ANOMALIES_FILE, STATISTICS_FILE, scalar_features
@@ -19,9 +23,6 @@ from components.label_validation.component import REPORT_JSON, REPORT_TEXT, Labe
 from components.records.component import TileExampleGen
 from components.records.write_tile import IngestOptions
 from components.tile_source import TileList
-from tensorflow_metadata.proto.v0 import anomalies_pb2
-from tfx import v1 as tfx
-from tfx.types import artifact_utils
 
 BANDS = ((1, "red"), (2, "green"), (3, "blue"))
 MakeTiles = Callable[..., TileList]

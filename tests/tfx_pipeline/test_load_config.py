@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from components.errors import ConfigError, MissingFileError
 from tfx_pipeline.load_config import load_config, shipped_configs
 

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from components.errors import ConfigError, DataError, MissingFileError
 from pydantic import ValidationError
+
+from components.errors import ConfigError, DataError, MissingFileError
 from tfx_pipeline.tiles import DataOptions, find_tiles
 
 

@@ -9,19 +9,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
 import yaml
+
 from components.classes import encode_colors
 from components.publishing.versions import version_numbers
 from components.publishing.warmup import WARMUP_FILE
-from tfx_pipeline.load_config import load_config
-
 from tests.make_raster import write_raster
+from tfx_pipeline.load_config import load_config
 
 pytestmark = pytest.mark.slow
 
@@ -78,8 +77,8 @@ class Job:
 
 
 @pytest.fixture(scope="module")
-def job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Job]:
-    yield Job(tmp_path_factory.mktemp("whole flow"))
+def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    return Job(tmp_path_factory.mktemp("whole flow"))
 
 
 def reused(output: str) -> list[str]:
@@ -115,7 +114,9 @@ def test_an_unchanged_run_reuses_every_step(job: Job) -> None:
 
 def test_changed_training_keys_rerun_from_training_and_a_worse_model_is_not_pushed(job: Job) -> None:
     versions = job.versions
-    done = job.run("--set", "training.steps=1", "--set", "evaluation.gates=[{metric: overall_accuracy, at_least: 0.99}]")
+    done = job.run(
+        "--set", "training.steps=1", "--set", "evaluation.gates=[{metric: overall_accuracy, at_least: 0.99}]"
+    )
     assert done.returncode == 3, done.stdout + done.stderr
     assert "cut tiles into records" in reused(done.stdout)
     assert "train the network" not in reused(done.stdout)
@@ -125,7 +126,9 @@ def test_changed_training_keys_rerun_from_training_and_a_worse_model_is_not_push
 
 def test_a_tile_whose_pixels_changed_reruns_from_ingest(job: Job) -> None:
     make_tile(job.folder, "a", seed=77)
-    done = job.run("--set", "evaluation.gates=[{metric: overall_accuracy, at_least: 0.99}]", "--set", "training.steps=1")
+    done = job.run(
+        "--set", "evaluation.gates=[{metric: overall_accuracy, at_least: 0.99}]", "--set", "training.steps=1"
+    )
     assert reused(done.stdout) == [], done.stdout
 
 
@@ -165,7 +168,7 @@ def test_a_killed_training_goes_on_from_its_checkpoint(job: Job) -> None:
     ],
     ids=["missing label", "broken image", "label one row short"],
 )
-def test_bad_tiles_end_with_one_message_and_nothing_pushed(job: Job, break_it, message: str) -> None:  # noqa: ANN001
+def test_bad_tiles_end_with_one_message_and_nothing_pushed(job: Job, break_it, message: str) -> None:
     versions = job.versions
     break_it(job)
     done = job.run()

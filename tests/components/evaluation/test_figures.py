@@ -4,13 +4,14 @@ import math
 
 import numpy as np
 import pytest
-from components.classes import VOID_ID
-from components.evaluation.confusion import confusion_matrix
-from components.evaluation.figures import figures
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn import metrics
+
+from components.classes import VOID_ID
+from components.evaluation.confusion import confusion_matrix
+from components.evaluation.figures import figures
 
 NAMES = ("a", "b", "c")
 

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from components.evaluation.gate import EvaluationOptions, Gate, judge
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from affine import Affine
+
 from components.errors import MissingFileError, RasterError
 from components.geo.geotiff import open_raster
 from components.geo.window import Window
-
 from tests.make_raster import ORIGIN, gradient, write_raster
 
 ODDITIES = Path(__file__).resolve().parents[4] / "shared" / "data" / "format_oddities"

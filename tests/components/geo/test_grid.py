@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from components.geo.grid import axis_starts, grid_cells
-from components.geo.window import Window
 from hypothesis import given
 from hypothesis import strategies as st
+
+from components.geo.grid import axis_starts, grid_cells
+from components.geo.window import Window
 
 SIZES = st.integers(1, 40)
 

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from components.classes import UNKNOWN_ID, VOID_ID, ClassTable, ColorDecoder, LandClass, encode_colors
-from components.errors import LabelError
-from components.geo.labels import LabelDecoder
-from components.geo.window import Window
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from components.classes import UNKNOWN_ID, VOID_ID, ClassTable, ColorDecoder, LandClass, encode_colors
+from components.errors import LabelError
+from components.geo.labels import LabelDecoder
+from components.geo.window import Window
 from tests.make_raster import gradient, write_raster
 
 RED, GREEN, GREY = (255, 0, 0), (0, 255, 0), (155, 155, 155)

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from affine import Affine
+
 from components.classes import ClassTable, LandClass, encode_colors
 from components.geo.labels import LabelDecoder
 from components.label_validation.checks import ValidationOptions, check_data_set, check_tile
 from components.label_validation.findings import as_text
 from components.tile_source import TileSource
-
 from tests.make_raster import ORIGIN, gradient, write_raster
 
 TABLE = ClassTable(classes=(LandClass(name="roof", color=(255, 0, 0)), LandClass(name="lawn", color=(0, 255, 0))))

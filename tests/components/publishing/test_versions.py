@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from components.errors import PublishingError
 from components.publishing import versions
 from components.publishing.versions import PROVENANCE_FILE, STAGING_PREFIX, push_version, version_numbers

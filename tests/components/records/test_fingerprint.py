@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from components.errors import MissingFileError
 from components.records import fingerprint
 from components.records.fingerprint import files_fingerprint

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
+
 from components.classes import UNKNOWN_ID, VOID_ID, ClassTable, LandClass, encode_colors
 from components.errors import RasterError
 from components.geo.labels import LabelDecoder
@@ -16,7 +17,6 @@ from components.records.patch_example import parse_image_and_label
 from components.records.transforms import WriteRecords
 from components.records.write_tile import IngestOptions, cut_strip, plan_strips, write_strip
 from components.tile_source import TileSource
-
 from tests.make_raster import gradient, write_raster
 
 TABLE = ClassTable(classes=(LandClass(name="roof", color=(255, 0, 0)), LandClass(name="lawn", color=(0, 255, 0))))
@@ -49,7 +49,9 @@ def test_records_parse_back_to_the_pixels_they_were_cut_from(tmp_path: Path) -> 
     image, label = parse_image_and_label(tf.constant(records), 16, 3, "uint8")
     patches = list(cut_strip(strip, options(), LabelDecoder(TABLE)))
     for i, patch in enumerate(patches):
-        np.testing.assert_array_equal(image[i], gradient(40, 50)[patch.row : patch.row + 16, patch.col : patch.col + 16])
+        np.testing.assert_array_equal(
+            image[i], gradient(40, 50)[patch.row : patch.row + 16, patch.col : patch.col + 16]
+        )
         np.testing.assert_array_equal(label[i], patch.label)
 
 
