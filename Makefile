@@ -52,12 +52,13 @@ clean: ## Remove what was installed and made (.venv, work/, caches)
 $(VENV)/.installed: setup.py requirements-3.10.txt requirements-3.11.txt
 	@test -n "$(PYTHON)" || { echo "EOSeg needs Python 3.11 or 3.10 on the PATH (or: make PYTHON=/path/to/python3.11 ...)"; exit 1; }
 	@command -v uv >/dev/null || $(MAKE) --no-print-directory .uv/bin/uv
-	$(UV) venv --quiet --clear --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --require-hashes \
+	@echo "setting up: Python packages into $(VENV) (about a minute)"
+	@$(UV) venv --quiet --clear --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV)
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --require-hashes \
 		-r requirements-$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])').txt
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .uv/bin/uv:
-	$(PYTHON) -m venv .uv
-	.uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(PYTHON) -m venv .uv
+	@.uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)

@@ -48,7 +48,7 @@ setup(
     packages=find_packages(
         include=["components", "components.*", "serving", "serving.*", "tfx_pipeline", "tfx_pipeline.*"]
     ),
-    include_package_data={"tfx_pipeline": ["configs/*.yaml", "report/*.j2", "report/*.css", "report/*.js"]},
+    include_package_data=True,
     package_data={"tfx_pipeline": ["configs/*.yaml", "report/*.j2", "report/*.css", "report/*.js"]},
     install_requires=RUNTIME,
     extras_require={"gpu": ["tensorflow[and-cuda]==2.16.2"], "dev": DEVELOPMENT},
