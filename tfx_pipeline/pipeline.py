@@ -36,13 +36,14 @@ def record_format(config: Config, data: DataSet) -> RecordFormat:
     )
 
 
-def build_pipeline(config: Config, data: DataSet, places: Places) -> tfx.dsl.Pipeline:
+def build_pipeline(config: Config, data: DataSet, places: Places, *, any_driver: bool = False) -> tfx.dsl.Pipeline:
     """The TFX pipeline of a data set; built anew for each runner.
 
     Args:
         config: The configuration.
         data: Its files.
         places: Where things go.
+        any_driver: Use only what every driver knows: Kubeflow's resolves by TFX's own strategies alone.
     """
     # Options travel to the steps as their own JSON: inside Parameter[Dict[str, Any]] TFX turns a nested list to text.
     tiles = TileList(tiles=data.tiles).model_dump_json()
@@ -103,12 +104,7 @@ def build_pipeline(config: Config, data: DataSet, places: Places) -> tfx.dsl.Pip
     )
     trainer.add_upstream_node(sound)
 
-    blessed = tfx.dsl.Resolver(
-        strategy_class=LatestComparableBlessedModel,
-        candidate=trainer.outputs["model"],
-        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
-        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
-    ).with_id("LatestBlessedModel")
+    blessed = _latest_blessed_model(trainer, any_driver)
     evaluator = tfx.components.Evaluator(
         examples=records.outputs["examples"],
         example_splits=[split],
@@ -145,6 +141,19 @@ def build_pipeline(config: Config, data: DataSet, places: Places) -> tfx.dsl.Pip
         metadata_connection_config=sqlite_metadata(places.metadata),
         beam_pipeline_args=beam_arguments(config.beam.workers),
     )  # fmt: skip
+
+
+def _latest_blessed_model(trainer: BaseNode, any_driver: bool) -> BaseNode:
+    channels = {
+        "model": tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        "model_blessing": tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+    }
+    if any_driver:
+        strategy = tfx.dsl.experimental.LatestBlessedModelStrategy
+    else:
+        strategy = LatestComparableBlessedModel
+        channels["candidate"] = trainer.outputs["model"]
+    return tfx.dsl.Resolver(strategy_class=strategy, **channels).with_id("LatestBlessedModel")
 
 
 def beam_arguments(workers: int) -> list[str]:

@@ -16,7 +16,8 @@ VERDICT_FILE = "anomalies.txt"
 class DataVerdict(Artifact):
     """That the statistics are sound; what comes later takes it as an input, so that it waits."""
 
-    TYPE_NAME = "EosegDataVerdict"
+    # One word, a dot, one word: the only form that the Kubeflow compiler takes.
+    TYPE_NAME = "eoseg.DataVerdict"
 
 
 @tfx.dsl.components.component

@@ -25,7 +25,8 @@ REPORT_TEXT = "label_report.txt"
 class LabelReport(Artifact):
     """The validator's findings, as `label_report.json` and `label_report.txt`."""
 
-    TYPE_NAME = "EosegLabelReport"
+    # One word, a dot, one word: the only form that the Kubeflow compiler takes.
+    TYPE_NAME = "eoseg.LabelReport"
 
 
 @tfx.dsl.components.component(use_beam=True)

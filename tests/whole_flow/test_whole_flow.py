@@ -4,11 +4,9 @@ One working directory is carried through the module: run, run again, retrain, re
 """
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +65,25 @@ class Job:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(self.command("run", *arguments), capture_output=True, text=True, timeout=500, check=False)
 
+    def run_killed_at(
+        self, module: str, function: str, *arguments: str, calls: int = 1
+    ) -> subprocess.CompletedProcess[str]:
+        """A run that `kill -9` ends at a call of a function, before the function does anything."""
+        script = (
+            f"import os, signal, sys\nimport {module} as place\nfrom tfx_pipeline.cli.main import main\n"
+            f"real, left = place.{function}, [{calls}]\n"
+            "def deadly(*args, **kwargs):\n"
+            "    left[0] -= 1\n"
+            "    if left[0] == 0:\n"
+            "        sys.stdout.flush()\n"
+            "        os.kill(os.getpid(), signal.SIGKILL)\n"
+            "    return real(*args, **kwargs)\n"
+            f"place.{function} = deadly\n"
+            "main(sys.argv[1:])\n"
+        )
+        command = [sys.executable, "-c", script, *self.command("run", *arguments)[3:]]
+        return subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
+
     @property
     def versions(self) -> list[int]:
         return version_numbers(self.workdir / "served" / "eoseg")
@@ -124,36 +141,38 @@ def test_changed_training_keys_rerun_from_training_and_a_worse_model_is_not_push
     assert job.versions == versions
 
 
-def test_a_tile_whose_pixels_changed_reruns_from_ingest(job: Job) -> None:
-    make_tile(job.folder, "a", seed=77)
-    done = job.run(
-        "--set", "evaluation.gates=[{metric: overall_accuracy, at_least: 0.99}]", "--set", "training.steps=1"
-    )
-    assert reused(done.stdout) == [], done.stdout
-
-
-def test_a_killed_training_goes_on_from_its_checkpoint(job: Job) -> None:
+def test_a_changed_tile_reruns_from_ingest_even_after_a_kill_in_the_middle_of_ingest(job: Job) -> None:
     versions = job.versions
-    longer = ["--set", "training.steps=400", "--set", "training.checkpoint_every=5"]
-    process = subprocess.Popen(
-        job.command("run", *longer), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    before = set((job.workdir / "checkpoints").iterdir())
-    deadline = time.monotonic() + 300
-    try:
-        while not any(any(p.iterdir()) for p in set((job.workdir / "checkpoints").iterdir()) - before):
-            assert process.poll() is None, "the run ended before it could be killed"
-            assert time.monotonic() < deadline, "no checkpoint within five minutes"
-            time.sleep(0.05)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    make_tile(job.folder, "a", seed=77)
+    refused = ["--set", "evaluation.gates=[{metric: overall_accuracy, at_least: 0.99}]", "--set", "training.steps=1"]
+    killed = job.run_killed_at("components.records.write_tile", "encode_patch", *refused)
+    assert killed.returncode == -signal.SIGKILL
+    assert "validate images and labels" in killed.stdout
+    done = job.run(*refused)
+    assert done.returncode == 3, done.stdout + done.stderr
+    # what the killed run had finished is reused, ingest and all behind it is done anew
+    assert reused(done.stdout) == ["validate images and labels"], done.stdout
     assert job.versions == versions
+
+
+def test_a_run_killed_in_training_and_again_in_pushing_goes_on_and_pushes_once(job: Job) -> None:
+    versions = job.versions
+    longer = ["--set", "training.steps=60", "--set", "training.checkpoint_every=5"]
+    killed = job.run_killed_at("components.training.train", "save_checkpoint", *longer, calls=3)
+    assert killed.returncode == -signal.SIGKILL
+    assert "cut tiles into records" in reused(killed.stdout)
+
+    killed = job.run_killed_at("components.publishing.versions", "_flush", *longer)
+    assert killed.returncode == -signal.SIGKILL
+    assert "going on from the checkpoint at step 10 of 60" in killed.stdout
+    assert job.versions == versions, "a part of a version is visible"
+
     done = job.run(*longer)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "going on from the checkpoint at step" in done.stdout
-    assert "cut tiles into records" in reused(done.stdout)
+    assert "train the network" in reused(done.stdout)
     assert len(job.versions) == len(versions) + 1
+    served = job.workdir / "served" / "eoseg"
+    assert sorted(child.name for child in served.iterdir()) == sorted(map(str, job.versions)), "staging was left behind"
 
 
 @pytest.mark.parametrize(
