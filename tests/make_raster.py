@@ -28,6 +28,7 @@ def write_raster(
     stack = pixels[..., None] if pixels.ndim == 2 else pixels
     height, width, bands = stack.shape
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)  # GDAL opens what it overwrites, and a test may have broken it
     place = {"crs": crs, "transform": transform} if crs else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)

@@ -38,21 +38,28 @@ def _computations(
     class_names: Sequence[str],
     scored_ids: Sequence[int],
     name: str = METRIC_NAME,
-    model_name: str = "",
-    output_name: str = "",
-    **_: object,
+    model_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
 ) -> tfma.metrics.MetricComputations:
+    """One computation a model and output; the arguments' names are TFMA's."""
     del name
+    return [
+        _computation(class_names, scored_ids, model_name, output_name)
+        for model_name in model_names or [""]
+        for output_name in output_names or [""]
+    ]
 
-    def key(figure: str) -> tfma.metrics.MetricKey:
-        # Thresholds by name look for keys that say nothing of example weights; MetricKey's own default is False.
-        return tfma.metrics.MetricKey(
-            name=figure, model_name=model_name, output_name=output_name, example_weighted=None
-        )
 
-    keys = [key(figure) for figure in (*figure_names(class_names), MATRIX_FIGURE)]
+def _computation(
+    class_names: Sequence[str], scored_ids: Sequence[int], model_name: str, output_name: str
+) -> tfma.metrics.MetricComputation:
+    # Thresholds by name look for keys that say nothing of example weights; MetricKey's own default is False.
+    keys = [
+        tfma.metrics.MetricKey(name=figure, model_name=model_name, output_name=output_name, example_weighted=None)
+        for figure in (*figure_names(class_names), MATRIX_FIGURE)
+    ]
     combiner = _SumMatrices(keys, class_names, scored_ids, model_name)
-    return [tfma.metrics.MetricComputation(keys=keys, preprocessors=None, combiner=combiner)]
+    return tfma.metrics.MetricComputation(keys=keys, preprocessors=None, combiner=combiner)
 
 
 class _SumMatrices(beam.CombineFn):
