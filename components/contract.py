@@ -9,12 +9,7 @@ The exporter writes by these names and the client reads by them; they stand nowh
   value by value, which costs a Python client many times more to read than a byte string.
 """
 
-from typing import Literal
-
-from pydantic import Field, PositiveInt
-
-from components.classes import ClassTable
-from components.options import Options
+from components.records.record_format import RecordFormat
 
 SERVING_SIGNATURE = "serving_default"
 """`image` in; every output below out."""
@@ -47,16 +42,6 @@ CONTRACT_FILE = "eoseg_contract.json"
 """The same JSON in the version's `assets.extra`, for people and for tools that have the files."""
 
 
-class ModelContract(Options):
-    """What a client must know to send patches to a model and to read its answers."""
-
-    patch_size: PositiveInt
-    """Pixels a side of the square patch, after `downsample`."""
-    bands: tuple[str, ...] = Field(min_length=1)
-    """Band names in the order of the last input dimension."""
-    band_numbers: tuple[PositiveInt, ...] | None = None
-    """Numbers (from 1) of those bands in the files that the model was trained on; None where they are not known."""
-    dtype: Literal["uint8", "uint16", "int16", "float32"]
-    downsample: PositiveInt = 1
-    """How many tile pixels make a side of one patch pixel: the image is averaged before it is cut into patches."""
-    table: ClassTable
+class ModelContract(RecordFormat):
+    """What a client must know to send patches to a model and to read its answers: the format of the records that the
+    model was trained on, patch by patch and band by band."""

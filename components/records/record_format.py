@@ -12,11 +12,12 @@ class RecordFormat(Options):
     """The shape of the records of one data set."""
 
     patch_size: PositiveInt
-    """Pixels a side."""
+    """Pixels a side of the square patch, after `downsample`."""
     bands: tuple[str, ...] = Field(min_length=1)
     """Band names in record order."""
     band_numbers: tuple[PositiveInt, ...] | None = None
     """Numbers (from 1) of those bands in the tiles' files."""
     dtype: Literal["uint8", "uint16", "int16", "float32"]
     downsample: PositiveInt = 1
+    """How many tile pixels make a side of one patch pixel: the image is averaged before it is cut into patches."""
     table: ClassTable

@@ -41,14 +41,7 @@ PNG_COMPRESSION = 1
 
 def model_contract(record_format: RecordFormat) -> ModelContract:
     """What clients are told about a model that was trained on records of this format."""
-    return ModelContract(
-        patch_size=record_format.patch_size,
-        bands=record_format.bands,
-        band_numbers=record_format.band_numbers,
-        dtype=record_format.dtype,
-        downsample=record_format.downsample,
-        table=record_format.table,
-    )
+    return ModelContract.model_validate(record_format.model_dump())
 
 
 def class_ids_of(logits: tf.Tensor) -> tf.Tensor:
