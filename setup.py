@@ -16,6 +16,10 @@ RUNTIME = [
     "apache-beam==2.72.0",
     "dill==0.3.1.1",  # tfx-bsl imports it, Beam no longer brings it
     "rasterio==1.4.4",
+    "pyogrio>=0.9",  # vector labels: GeoJSON, GeoPackage, Shapefile
+    "shapely>=2",
+    "numexpr>=2.10",  # derived bands
+    "pystac>=1.10",
     "numpy==1.26.4",
     "scipy",
     "pydantic>=2.7,<3",
@@ -29,6 +33,7 @@ RUNTIME = [
 
 DEVELOPMENT = [
     "hypothesis",
+    "moto[s3,server]>=5",  # the S3 protocol server of the tests
     "mypy",
     "pytest",
     "pytest-timeout",

@@ -21,6 +21,7 @@ import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from components.classes import ClassTable, ColorDecoder, LandClass, encode_colors
+from components.geo.bands import BandSet
 from components.geo.patches import PatchOptions
 from components.records.transforms import WriteRecords
 from components.records.write_tile import IngestOptions
@@ -84,7 +85,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256, help="pixels a side of a patch")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    bands = ((1, "infrared"), (2, "red"), (3, "green"))
+    bands = BandSet.of_numbers((1, 2, 3), ("infrared", "red", "green"))
     options = IngestOptions(table=TABLE, bands=bands, patches=PatchOptions(size=arguments.size))
     seconds: dict[str, list[float]] = {"floor": [], "ingest": []}
     with tempfile.TemporaryDirectory() as name:

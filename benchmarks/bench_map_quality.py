@@ -33,10 +33,10 @@ def main() -> None:
         return
     summary = json.loads(places.summary.read_text())
     tiles = {tile.tile: tile for tile in find_data_set(config, places, fingerprint=False).tiles}
-    decoder = LabelDecoder(config.table)
+    decoder = LabelDecoder(config.table, config.labels)
     total = np.zeros((len(config.table),) * 2, np.int64)
     for tile, path in summary["maps"].items():
-        with open_raster(path) as land_cover, decoder.open(tiles[tile].label) as label:
+        with open_raster(path) as land_cover, decoder.open(tiles[tile], land_cover.grid) as label:
             window = Window(0, 0, land_cover.height, land_cover.width)
             total += confusion_matrix(label.read(window), land_cover.read(window).pixels[..., 0], len(config.table))
     found = figures(total, config.table.names, config.table.scored_ids)

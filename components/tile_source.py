@@ -2,6 +2,10 @@
 
 from typing import Literal
 
+from pydantic import Field
+
+from components.geo.bands import IMAGE
+from components.geo.window import Window
 from components.options import Options
 
 Split = Literal["train", "eval", "test"]
@@ -9,13 +13,41 @@ SPLITS: tuple[Split, ...] = ("train", "eval", "test")
 
 
 class TileSource(Options):
-    """A tile with its label. Paths are local and may hold spaces."""
+    """A tile with its label, or a part of one. Paths are local or GDAL's (`s3://`, `/vsi...`), and may hold spaces."""
 
     tile: str
     """The tile's id: unique in the data set."""
     image: str
-    label: str
+    """The raster whose grid is the tile's."""
+    rasters: dict[str, str] = Field(default_factory=dict)
+    """Further rasters of the same ground, by name (`dsm`)."""
+    label: str = ""
+    """The label raster or vector file; empty where `masks` are given."""
+    masks: dict[str, str] = Field(default_factory=dict)
+    """Class name -> binary raster."""
+    ignore: str = ""
+    """A raster that marks pixels which the eroded truth leaves out (ISPRS noBoundary), or empty."""
     split: Split
+    area: Window | None = None
+    """The part of the tile that this source stands for, in tile pixels; None is all of it."""
+    date: str = ""
+    """When it was taken, as ISO 8601; empty where unknown."""
+
+    @property
+    def all_rasters(self) -> dict[str, str]:
+        """Every raster by name, the image among them."""
+        return {IMAGE: self.image, **self.rasters}
+
+    @property
+    def label_files(self) -> tuple[str, ...]:
+        """The files that hold the truth."""
+        return (self.label,) if self.label else tuple(self.masks.values())
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All files, the image first."""
+        ignored = (self.ignore,) if self.ignore else ()
+        return (self.image, *self.rasters.values(), *self.label_files, *ignored)
 
 
 class TileList(Options):

@@ -16,7 +16,8 @@ from pydantic import Field, PositiveInt
 from components.classes import VOID_ID
 from components.contract import ModelContract
 from components.errors import RasterError
-from components.geo.geotiff import RasterReader, open_raster
+from components.geo.bands import IMAGE, BandSet
+from components.geo.image import ImageReader, open_image
 from components.geo.window import Window
 from components.options import Options
 from serving.blending import Blend, PatchAxis, RowBlender, patch_axis, reflected
@@ -40,6 +41,8 @@ class MapOptions(Options):
     """`hann` weighs patches down towards their edges, `flat` takes the mean, `centre` cuts the edges off."""
     bands: tuple[PositiveInt, ...] | None = None
     """Numbers of the file's bands, in the order of the model's; None takes those that the model was trained on."""
+    rasters: dict[str, str] = Field(default_factory=dict)
+    """Further rasters that the model's bands are read from, by name."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ def _predict_map(
 ) -> MapResult:
     started = time.monotonic()
     contract = client.contract()
-    with open_raster(tile, options.bands or contract.band_numbers) as reader:
+    with open_image({IMAGE: str(tile), **options.rasters}, _bands(options, contract)) as reader:
         _check_fits(reader, contract)
         version = client.version
         tags = {
@@ -141,7 +144,7 @@ def _predict_map(
 
 
 def _class_rows(
-    reader: RasterReader, contract: ModelContract, client: SegmentationClient, options: MapOptions
+    reader: ImageReader, contract: ModelContract, client: SegmentationClient, options: MapOptions
 ) -> Iterator[NDArray[np.uint8]]:
     """The map's rows `(rows, width)` uint8, top to bottom."""
     strips = _Strips(reader, contract)
@@ -213,7 +216,7 @@ class _Strips:
         height, width: Of the tile in patch pixels.
     """
 
-    def __init__(self, reader: RasterReader, contract: ModelContract) -> None:
+    def __init__(self, reader: ImageReader, contract: ModelContract) -> None:
         self._reader = reader
         self._size = contract.patch_size
         self._downsample = contract.downsample
@@ -273,10 +276,17 @@ class _Strips:
             self._unclaimed.append(strip.valid)
 
 
-def _check_fits(reader: RasterReader, contract: ModelContract) -> None:
-    if len(reader.bands) != len(contract.bands):
+def _bands(options: MapOptions, contract: ModelContract) -> BandSet:
+    """Which bands to read: those asked for, else those that the model was trained on, else the file's first ones."""
+    if options.bands is not None:
+        return BandSet.of_numbers(options.bands)
+    return contract.band_set or BandSet.of_numbers(range(1, len(contract.bands) + 1), contract.bands)
+
+
+def _check_fits(reader: ImageReader, contract: ModelContract) -> None:
+    if reader.band_count != len(contract.bands):
         raise RasterError(
-            f"{reader.path} gives {len(reader.bands)} band(s)",
+            f"{reader.path} gives {reader.band_count} band(s)",
             f"{len(contract.bands)} band(s), as the model wants them: {', '.join(contract.bands)}",
             "choose the file's bands in that order, for example --bands 1,2,3",
         )

@@ -5,6 +5,8 @@ from pydantic import Field, model_validator
 from components.classes import ClassTable, LandClass
 from components.data_statistics.options import StatisticsOptions
 from components.evaluation.gate import EvaluationOptions
+from components.geo.bands import BandSet
+from components.geo.label_options import ColorLabels, LabelOptions
 from components.geo.patches import PatchOptions
 from components.label_validation.checks import ValidationOptions
 from components.options import Options
@@ -56,6 +58,7 @@ class Config(Options):
     data: DataOptions
     classes: tuple[LandClass, ...]
     void: tuple[LandClass, ...] = ()
+    labels: LabelOptions = ColorLabels()
     validation: ValidationOptions = ValidationOptions()
     statistics: StatisticsOptions = StatisticsOptions()
     patches: PatchOptions = PatchOptions()
@@ -72,6 +75,11 @@ class Config(Options):
         table = self.table  # raises on twins
         self.evaluation.check_metrics(table.names)
         return self
+
+    @property
+    def band_set(self) -> BandSet:
+        """The bands of a record."""
+        return self.data.band_set
 
     @property
     def table(self) -> ClassTable:

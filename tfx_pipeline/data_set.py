@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.errors import ConfigError
-from components.geo.geotiff import open_raster
+from components.geo.image import open_image
 from components.records.fingerprint import files_fingerprint
 from components.tile_source import TileSource
 from tfx_pipeline.config import Config
@@ -103,11 +103,10 @@ def find_data_set(
     if config.sample_scenes is not None:
         config = with_sample_scenes(config, places, say)
     tiles = find_tiles(config.data)
-    numbers = list(config.data.bands.values())
     # A tile that cannot be opened is the label validator's to report, together with all the others.
-    with open_raster(tiles[0].image, numbers) as first:
+    with open_image(tiles[0].all_rasters, config.band_set) as first:
         dtype = first.dtype
-    files = [path for tile in tiles for path in (tile.image, tile.label)]
+    files = list(dict.fromkeys(path for tile in tiles for path in tile.files))
     digest = files_fingerprint(files, places.workdir / "fingerprints.json") if fingerprint else ""
     return DataSet(tuple(tiles), digest, dtype)
 

@@ -27,8 +27,8 @@ def record_format(config: Config, data: DataSet) -> RecordFormat:
     return RecordFormat.model_validate(
         {
             "patch_size": config.patches.size,
-            "bands": tuple(config.data.bands),
-            "band_numbers": tuple(config.data.bands.values()),
+            "bands": config.band_set.names,
+            "band_set": config.band_set,
             "dtype": data.dtype,
             "downsample": config.patches.downsample,
             "table": config.table,
@@ -47,15 +47,16 @@ def build_pipeline(config: Config, data: DataSet, places: Places, *, any_driver:
     """
     # Options travel to the steps as their own JSON: inside Parameter[Dict[str, Any]] TFX turns a nested list to text.
     tiles = TileList(tiles=data.tiles).model_dump_json()
-    bands = config.data.bands
+    bands = config.band_set
     format_ = record_format(config, data)
     split = data.evaluated_split(config)
 
     labels = LabelValidator(
         tiles=tiles,
         fingerprint=data.fingerprint,
-        bands=list(bands.values()),
+        bands=bands.model_dump_json(),
         table=config.table.model_dump_json(),
+        labels=config.labels.model_dump_json(),
         options=config.validation.model_dump_json(),
         report_copy=str(places.validation),
     )
@@ -64,13 +65,13 @@ def build_pipeline(config: Config, data: DataSet, places: Places, *, any_driver:
         tiles=tiles,
         fingerprint=data.fingerprint,
         options=IngestOptions(
-            table=config.table, bands=tuple((number, name) for name, number in bands.items()), patches=config.patches
+            table=config.table, bands=bands, labels=config.labels, patches=config.patches
         ).model_dump_json(),
     )
 
     statistics = tfx.components.StatisticsGen(
         examples=records.outputs["examples"],
-        stats_options=tfdv.StatsOptions(feature_allowlist=scalar_features(config.table.names, tuple(bands))),
+        stats_options=tfdv.StatsOptions(feature_allowlist=scalar_features(config.table.names, bands.names)),
     )
     schema: BaseNode
     if config.statistics.schema_file:

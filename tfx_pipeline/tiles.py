@@ -10,12 +10,25 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from components.errors import ConfigError, DataError, MissingFileError
+from components.geo.bands import IMAGE, Band, BandSet, Despeckle
 from components.options import Options
 from components.tile_source import SPLITS, Split, TileSource
 
 REST = "rest"
 
 _FIELD = re.compile(r"\{(\w+)\}")
+
+
+class BandChoice(Options):
+    """How one band is made; the keys of `components.geo.bands.Band` without its name."""
+
+    raster: str = IMAGE
+    number: int | None = None
+    description: str | None = None
+    expression: str | None = None
+    despeckle: Despeckle | None = None
+    decibel: Literal["intensity", "amplitude"] | None = None
+    recorded: bool = True
 
 
 class ListedTile(Options):
@@ -47,8 +60,9 @@ class DataOptions(Options):
     """Tile ids, or shell patterns of them, for each split; `rest` takes what no other split does."""
     exclude: tuple[str, ...] = ()
     """Tile ids or patterns that are left out altogether."""
-    bands: dict[str, int] = Field(min_length=1)
-    """Band names, in record order, with their numbers in the file (from 1)."""
+    bands: dict[str, int | str | BandChoice] = Field(min_length=1)
+    """Band names, in record order, each with its number in the image (from 1), an expression over other bands, or a
+    `BandChoice`."""
 
     @field_validator("splits", mode="before")
     @classmethod
@@ -70,11 +84,21 @@ class DataOptions(Options):
 
     @field_validator("bands")
     @classmethod
-    def _numbered_from_one(cls, bands: dict[str, int]) -> dict[str, int]:
-        for name, number in bands.items():
-            if number < 1:
-                raise ValueError(f"band {name} has number {number}; numbers start at 1")
+    def _numbered_from_one(cls, bands: dict[str, int | str | BandChoice]) -> dict[str, int | str | BandChoice]:
+        for name, choice in bands.items():
+            if isinstance(choice, int) and choice < 1:
+                raise ValueError(f"band {name} has number {choice}; numbers start at 1")
         return bands
+
+    @property
+    def band_set(self) -> BandSet:
+        """The bands, each as what it is made of."""
+        return BandSet(bands=tuple(_band(name, choice) for name, choice in self.bands.items()))
+
+    @model_validator(mode="after")
+    def _bands_fit_together(self) -> "DataOptions":
+        self.band_set  # noqa: B018 raises
+        return self
 
     @model_validator(mode="after")
     def _list_or_patterns(self) -> "DataOptions":
@@ -93,6 +117,14 @@ class DataOptions(Options):
         if sum(patterns == REST for patterns in self.splits.values()) > 1:
             raise ValueError("only one split can take the `rest`")
         return self
+
+
+def _band(name: str, choice: int | str | BandChoice) -> Band:
+    if isinstance(choice, int):
+        return Band(name=name, number=choice)
+    if isinstance(choice, str):
+        return Band(name=name, expression=choice)
+    return Band(name=name, **dict(choice))
 
 
 def find_tiles(options: DataOptions) -> list[TileSource]:

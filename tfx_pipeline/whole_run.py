@@ -77,7 +77,6 @@ def predict_maps(config: Config, data: DataSet, places: Places, outcome: Outcome
     unknown = [tile for tile in wanted if tile not in by_id]
     if unknown:
         raise ConfigError(f"maps.tiles names '{unknown[0]}'", f"one of {', '.join(by_id)}", "correct maps.tiles")
-    options = MapOptions(overlap=config.maps.overlap)
     maps = {}
     base = places.model_base / config.publish.model_name
     with (
@@ -87,6 +86,7 @@ def predict_maps(config: Config, data: DataSet, places: Places, outcome: Outcome
         for tile in wanted:
             path = places.maps / f"{tile}-v{outcome.version}.tif"
             path.parent.mkdir(parents=True, exist_ok=True)
+            options = MapOptions(overlap=config.maps.overlap, rasters=by_id[tile].rasters)
             maps[tile] = predict_map(by_id[tile].image, path, client, options).path
     return maps
 

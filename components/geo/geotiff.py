@@ -14,7 +14,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window as RasterioWindow
 
 from components.errors import MissingFileError, RasterError
-from components.geo.raster import Georeference, Raster
+from components.geo.raster import Georeference, Grid, Raster
 from components.geo.window import Window
 
 READABLE_DTYPES = ("uint8", "uint16", "int16", "float32")
@@ -53,6 +53,16 @@ class RasterReader:
         self.georeference = Georeference(dataset.transform, dataset.crs.to_wkt() if dataset.crs else "")
         self._dataset = dataset
         self._mask_is_needed = _has_mask(dataset, self.bands)
+
+    @property
+    def band_count(self) -> int:
+        """Number of bands that `read` gives."""
+        return len(self.bands)
+
+    @property
+    def grid(self) -> Grid:
+        """The raster's pixel grid."""
+        return Grid(self.height, self.width, self.georeference)
 
     @property
     def crs_name(self) -> str:

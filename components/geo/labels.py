@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +9,10 @@ from numpy.typing import NDArray
 from components.classes import ClassTable, ColorDecoder
 from components.errors import LabelError
 from components.geo.geotiff import RasterReader, open_raster
+from components.geo.label_options import ColorLabels, LabelOptions
+from components.geo.raster import Grid
 from components.geo.window import Window
+from components.tile_source import TileSource
 
 
 class LabelReader:
@@ -46,19 +48,26 @@ class LabelReader:
 
 
 class LabelDecoder:
-    """Opens label rasters of one class table; keeps the colour table, which is costly to build."""
+    """Opens the labels of one data set; keeps the colour table, which is costly to build."""
 
-    def __init__(self, table: ClassTable) -> None:
+    def __init__(self, table: ClassTable, options: LabelOptions | None = None) -> None:
+        self._options = options or ColorLabels()
         self._decoder = ColorDecoder(table)
 
     @contextmanager
-    def open(self, path: str | Path) -> Iterator[LabelReader]:
-        """Opens a colour-coded label raster: three bands of uint8, or one with a palette.
+    def open(self, source: TileSource, grid: Grid) -> Iterator[LabelReader]:
+        """Opens a tile's labels on the grid of its image.
+
+        Args:
+            source: The tile.
+            grid: The image's grid.
 
         Raises:
             LabelError: If it is neither.
             MissingFileError, RasterError: As `open_raster`.
         """
+        del grid
+        path = source.label
         with open_raster(path) as raster:
             three_bands = len(raster.bands) == 3 and raster.dtype == "uint8"
             if not three_bands and raster.colormap is None:

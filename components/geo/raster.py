@@ -38,3 +38,17 @@ class Raster:
     pixels: NDArray[Any]
     valid: NDArray[np.bool_]
     georeference: Georeference
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The pixel grid of a tile.
+
+    Attributes:
+        height, width: In pixels.
+        georeference: Of the upper left corner; its CRS is empty where the tile has none.
+    """
+
+    height: int
+    width: int
+    georeference: Georeference

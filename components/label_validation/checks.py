@@ -7,7 +7,9 @@ from pydantic import Field
 
 from components.classes import ClassTable
 from components.errors import EosegError, LabelError, MissingFileError, RasterError
-from components.geo.geotiff import RasterReader, open_raster
+from components.geo.bands import BandSet
+from components.geo.geotiff import RasterReader
+from components.geo.image import ImageReader, open_image
 from components.geo.labels import LabelDecoder
 from components.geo.window import Window
 from components.label_validation.findings import Finding
@@ -39,15 +41,15 @@ class TileReport:
 
 
 def check_tile(
-    source: TileSource, bands: Sequence[int], table: ClassTable, decoder: LabelDecoder, options: ValidationOptions
+    source: TileSource, bands: BandSet, table: ClassTable, decoder: LabelDecoder, options: ValidationOptions
 ) -> TileReport:
     """Opens a tile's pair, compares the headers, reads image and label once. Never raises for bad input."""
     findings: list[Finding] = []
     try:
-        with open_raster(source.image, bands) as image, decoder.open(source.label) as label:
+        with open_image(source.all_rasters, bands) as image, decoder.open(source, image.grid) as label:
             findings += check_pair(source, image, label.raster, options)
             _read_through(image)
-        tally = tally_label(source.label, decoder, len(table))
+            tally = tally_label(label, label.raster.grid, len(table))
     except EosegError as error:
         findings.append(_of_error(error, source))
         return TileReport(source, tuple(findings), None)
@@ -56,7 +58,7 @@ def check_tile(
 
 
 def check_pair(
-    source: TileSource, image: RasterReader, label: RasterReader, options: ValidationOptions
+    source: TileSource, image: ImageReader, label: RasterReader, options: ValidationOptions
 ) -> list[Finding]:
     """Whether image and label cover the same pixels of the same ground."""
     findings = []
@@ -193,7 +195,7 @@ def check_data_set(reports: Sequence[TileReport], table: ClassTable, options: Va
     return findings
 
 
-def _read_through(image: RasterReader) -> None:
+def _read_through(image: ImageReader) -> None:
     """Reads every pixel of the image once, so that a truncated file is found before training."""
     rows = max(1, 8_000_000 // image.width)
     for row in range(0, image.height, rows):

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import List
 
 import apache_beam as beam
+from pydantic import TypeAdapter
 from tfx import v1 as tfx
 from tfx.dsl.component.experimental.annotations import BeamComponentParameter
 from tfx.types.artifact import Artifact
 
 from components.classes import ClassTable
 from components.errors import LabelError
+from components.geo.bands import BandSet
+from components.geo.label_options import LabelOptions
 from components.label_validation.checks import TileReport, ValidationOptions, check_data_set
 from components.label_validation.findings import Finding, as_text, most_severe_first
 from components.label_validation.transforms import CheckTiles
@@ -34,8 +37,9 @@ def LabelValidator(
     report: tfx.dsl.components.OutputArtifact[LabelReport],
     tiles: tfx.dsl.components.Parameter[str],
     fingerprint: tfx.dsl.components.Parameter[str],
-    bands: tfx.dsl.components.Parameter[List[int]],
+    bands: tfx.dsl.components.Parameter[str],
     table: tfx.dsl.components.Parameter[str],
+    labels: tfx.dsl.components.Parameter[str],
     options: tfx.dsl.components.Parameter[str],
     report_copy: tfx.dsl.components.Parameter[str],
     beam_pipeline: BeamComponentParameter[beam.Pipeline] = None,
@@ -46,8 +50,9 @@ def LabelValidator(
         report: Where the findings go.
         tiles: `TileList` as JSON.
         fingerprint: Of all the tiles' files; it makes changed files a new step.
-        bands: Band numbers (from 1) that will be read.
+        bands: `BandSet` as JSON.
         table: `ClassTable` as JSON.
+        labels: `LabelOptions` as JSON.
         options: `ValidationOptions` as JSON.
         report_copy: A folder that gets a copy of the report even where errors stop the run: TFX drops the output of
             a step that fails.
@@ -58,6 +63,7 @@ def LabelValidator(
     """
     del fingerprint
     class_table = ClassTable.model_validate_json(table)
+    label_options: LabelOptions = TypeAdapter(LabelOptions).validate_json(labels)
     validation = ValidationOptions.model_validate_json(options)
     with tempfile.TemporaryDirectory() as folder:
         reports_file = Path(folder) / "reports.json"
@@ -65,7 +71,7 @@ def LabelValidator(
             _ = (
                 pipeline
                 | "Tiles" >> beam.Create(TileList.model_validate_json(tiles).tiles)
-                | "CheckTiles" >> CheckTiles(tuple(bands), class_table, validation)
+                | "CheckTiles" >> CheckTiles(BandSet.model_validate_json(bands), class_table, label_options, validation)
                 | "Gather" >> beam.combiners.ToList()
                 | "Write" >> beam.Map(_write_reports, str(reports_file))
             )

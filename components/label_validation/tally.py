@@ -1,13 +1,13 @@
 """Counts what a label raster holds: pixels per class, void, and colours off the palette with their places."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.classes import UNKNOWN_ID, VOID_ID
-from components.geo.labels import LabelDecoder
+from components.geo.labels import LabelReader
+from components.geo.raster import Grid
 from components.geo.window import Window
 
 STRIP_ROWS = 1024
@@ -44,23 +44,22 @@ class LabelTally:
     unknown_colors: tuple[UnknownColor, ...] = field(default=())
 
 
-def tally_label(path: str | Path, decoder: LabelDecoder, class_count: int) -> LabelTally:
-    """Reads a label raster once, strip by strip, at full resolution.
+def tally_label(label: LabelReader, grid: Grid, class_count: int) -> LabelTally:
+    """Reads a tile's labels once, strip by strip, at full resolution.
 
     Raises:
-        EosegError: If it cannot be opened or read as a label.
+        EosegError: If they cannot be read.
     """
     counts = np.zeros(256, np.int64)
     colors: dict[int, UnknownColor] = {}
-    with decoder.open(path) as label:
-        height, width = label.raster.height, label.raster.width
-        for row in range(0, height, STRIP_ROWS):
-            window = Window(row, 0, min(STRIP_ROWS, height - row), width)
-            ids = label.read(window)
-            strip_counts = np.bincount(ids.ravel(), minlength=256)
-            counts += strip_counts
-            if strip_counts[UNKNOWN_ID]:
-                _collect(colors, label.read_colors(window), ids == UNKNOWN_ID, row)
+    height, width = grid.height, grid.width
+    for row in range(0, height, STRIP_ROWS):
+        window = Window(row, 0, min(STRIP_ROWS, height - row), width)
+        ids = label.read(window)
+        strip_counts = np.bincount(ids.ravel(), minlength=256)
+        counts += strip_counts
+        if strip_counts[UNKNOWN_ID]:
+            _collect(colors, label.read_colors(window), ids == UNKNOWN_ID, row)
     frequent = sorted(colors.values(), key=lambda c: (-c.pixels, c.color))[:MOST_COLORS]
     return LabelTally(
         pixels=height * width,

@@ -54,7 +54,7 @@ class _Write(beam.DoFn):
         self._folder = folder
 
     def setup(self) -> None:
-        self._labels = LabelDecoder(self._options.table)
+        self._labels = LabelDecoder(self._options.table, self._options.labels)
 
     def process(self, strip: Strip) -> Iterator[Any]:
         try:

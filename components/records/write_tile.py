@@ -16,8 +16,10 @@ import numpy as np
 import tensorflow as tf
 
 from components.classes import UNKNOWN_ID, VOID_ID, ClassTable
-from components.geo.geotiff import RasterReader, open_raster
+from components.geo.bands import BandSet
 from components.geo.grid import GridCell, grid_rows
+from components.geo.image import ImageReader, open_image
+from components.geo.label_options import ColorLabels, LabelOptions
 from components.geo.labels import LabelDecoder, LabelReader
 from components.geo.patches import PatchOptions, padded
 from components.geo.window import Window
@@ -34,19 +36,9 @@ class IngestOptions(Options):
     """What is the same for all tiles of a data set."""
 
     table: ClassTable
-    bands: tuple[tuple[int, str], ...]
-    """Numbers (starting at 1) and names of the bands, in record order."""
+    bands: BandSet
+    labels: LabelOptions = ColorLabels()
     patches: PatchOptions
-
-    @property
-    def band_numbers(self) -> tuple[int, ...]:
-        """Numbers of the bands in the file, starting at 1."""
-        return tuple(number for number, _ in self.bands)
-
-    @property
-    def band_names(self) -> tuple[str, ...]:
-        """Names of the bands, in record order."""
-        return tuple(name for _, name in self.bands)
 
 
 @dataclass(frozen=True)
@@ -78,7 +70,7 @@ def plan_strips(source: TileSource, options: IngestOptions) -> list[Strip]:
         MissingFileError, RasterError: If the image cannot be opened.
     """
     patches = options.patches
-    with open_raster(source.image, options.band_numbers) as image:
+    with open_image(source.all_rasters, options.bands) as image:
         height, width = image.height // patches.downsample, image.width // patches.downsample
     rows = sum(1 for _ in grid_rows(max(height, 1), max(width, 1), patches.size, patches.stride_of(source.split)))
     stride = patches.stride_of(source.split) * patches.downsample
@@ -109,7 +101,7 @@ def cut_strip(strip: Strip, options: IngestOptions, labels: LabelDecoder) -> Ite
         EosegError: If a file cannot be opened or read.
     """
     patches, source = options.patches, strip.source
-    with open_raster(source.image, options.band_numbers) as image, labels.open(source.label) as label:
+    with open_image(source.all_rasters, options.bands) as image, labels.open(source, image.grid) as label:
         height, width = image.height // patches.downsample, image.width // patches.downsample
         rows = grid_rows(max(height, 1), max(width, 1), patches.size, patches.stride_of(source.split))
         for number, cells in enumerate(rows):
@@ -132,7 +124,7 @@ def write_strip(strip: Strip, options: IngestOptions, labels: LabelDecoder, fold
                 elif strip.source.split == "train" and _void_share(patch) > patches.max_void_share:
                     without_truth += 1
                 else:
-                    writer.write(encode_patch(patch, options.table.names, options.band_names))
+                    writer.write(encode_patch(patch, options.table.names, options.bands.names))
                     written += 1
         if written:
             part_path.replace(path)
@@ -143,7 +135,7 @@ def write_strip(strip: Strip, options: IngestOptions, labels: LabelDecoder, fold
 
 def _cut_row(
     cells: list[GridCell],
-    image: RasterReader,
+    image: ImageReader,
     label: LabelReader,
     height: int,
     width: int,

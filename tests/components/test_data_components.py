@@ -17,6 +17,8 @@ from components.classes import ClassTable
 from components.data_statistics.component import VERDICT_FILE, AnomalyGate, DataVerdict
 from components.data_statistics.skew import ANOMALIES_FILE, STATISTICS_FILE, scalar_features
 from components.errors import DataError, LabelError
+from components.geo.bands import BandSet
+from components.geo.label_options import ColorLabels
 from components.geo.patches import PatchOptions
 from components.label_validation.checks import ValidationOptions
 from components.label_validation.component import REPORT_JSON, REPORT_TEXT, LabelReport, LabelValidator
@@ -24,7 +26,7 @@ from components.records.component import TileExampleGen
 from components.records.write_tile import IngestOptions
 from components.tile_source import TileList
 
-BANDS = ((1, "red"), (2, "green"), (3, "blue"))
+BANDS = BandSet.of_numbers((1, 2, 3), ("red", "green", "blue"))
 MakeTiles = Callable[..., TileList]
 
 
@@ -39,8 +41,9 @@ def validate_labels(tiles: TileList, table: ClassTable, folder: Path) -> None:
         report=artifact(LabelReport, folder / "report"),
         tiles=tiles.model_dump_json(),
         fingerprint="f",
-        bands=[1, 2, 3],
+        bands=BANDS.model_dump_json(),
         table=table.model_dump_json(),
+        labels=ColorLabels().model_dump_json(),
         options=ValidationOptions().model_dump_json(),
         report_copy=str(folder / "copy"),
         beam_pipeline=beam.Pipeline(),

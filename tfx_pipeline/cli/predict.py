@@ -16,6 +16,13 @@ def register(subparsers: "argparse._SubParsersAction[Any]") -> None:
     parser.add_argument("--version", type=int, help="ask this version (default: the newest that serves)")
     parser.add_argument("--bands", metavar="N,N,...", help="numbers of the tile's bands, in the model's order")
     parser.add_argument(
+        "--raster",
+        metavar="NAME=FILE",
+        action="append",
+        default=[],
+        help="a further raster that the model's bands are read from (dsm=FILE); once for each",
+    )
+    parser.add_argument(
         "--overlap", type=float, default=0.25, help="share of a patch that its neighbour covers (default: %(default)s)"
     )
     parser.add_argument(
@@ -38,7 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         bands = tuple(int(band) for band in arguments.bands.split(",")) if arguments.bands else None
-        map_options = MapOptions(overlap=arguments.overlap, blend=arguments.blend, bands=bands)
+        rasters = dict(raster.split("=", 1) for raster in arguments.raster)
+        map_options = MapOptions(overlap=arguments.overlap, blend=arguments.blend, bands=bands, rasters=rasters)
         client_options = ClientOptions(
             concurrency=arguments.concurrency, patches_per_request=arguments.patches_per_request
         )
@@ -46,7 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
         details = error.errors() if isinstance(error, ValidationError) else []
         reasons = "; ".join(f"--{d['loc'][0]}".replace("_", "-") + f": {d['msg']}" for d in details)
         raise ConfigError(
-            reasons or f"--bands {arguments.bands}", "values in range; bands as 1,2,3", "see eoseg predict --help"
+            reasons or f"--bands {arguments.bands}, --raster {' '.join(arguments.raster) or 'none'}",
+            "values in range; bands as 1,2,3; rasters as NAME=FILE",
+            "see eoseg predict --help",
         ) from error
     client = SegmentationClient(
         arguments.server, arguments.model_name, version=arguments.version, options=client_options

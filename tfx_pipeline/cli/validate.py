@@ -24,13 +24,12 @@ def run(arguments: argparse.Namespace) -> int:
     from tfx_pipeline.data_set import find_data_set, places_of
 
     data = find_data_set(config, places_of(config), print, fingerprint=False)
-    decoder = LabelDecoder(config.table)
-    numbers = tuple(config.data.bands.values())
+    decoder = LabelDecoder(config.table, config.labels)
     reports = []
     for i, tile in enumerate(data.tiles, 1):
         if sys.stderr.isatty():
             print(f"\r{i}/{len(data.tiles)} {tile.tile}\033[K", end="", file=sys.stderr, flush=True)
-        reports.append(check_tile(tile, numbers, config.table, decoder, config.validation))
+        reports.append(check_tile(tile, config.band_set, config.table, decoder, config.validation))
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
     findings = [finding for report in reports for finding in report.findings]

@@ -106,7 +106,8 @@ def usage(config: Config, places: Places, outcome: Outcome) -> list[Command]:
         return []
     base, name = places.model_base, config.publish.model_name
     asides = base.with_name(f"{base.name}-withdrawn")
-    bands = ",".join(str(number) for number in config.data.bands.values())
+    numbers = config.band_set.plain_numbers
+    bands = ("--bands", ",".join(str(number) for number in numbers)) if numbers else ()
 
     def line(*words: str | Path) -> str:
         return shlex.join(str(word) for word in words)
@@ -119,8 +120,7 @@ def usage(config: Config, places: Places, outcome: Outcome) -> list[Command]:
         ),
         Command(
             "Predict the map of a tile",
-            line("eoseg", "predict", "TILE.tif", "MAP.tif", "--server", "127.0.0.1:8500", "--model-name", name)
-            + f" --bands {bands}",
+            line("eoseg", "predict", "TILE.tif", "MAP.tif", "--server", "127.0.0.1:8500", "--model-name", name, *bands),
         ),
     ]
     previous = previous_version(outcome)

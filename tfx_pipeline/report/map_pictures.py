@@ -1,7 +1,6 @@
 """A predicted map beside its tile: for the page, and as one PNG for a README."""
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from components.classes import ClassTable
 from components.errors import EosegError
+from components.geo.bands import BandSet
 from components.geo.geotiff import open_raster
+from components.geo.image import open_image
+from components.geo.label_options import LabelOptions
 from components.geo.labels import LabelDecoder
 from components.geo.window import Window
 from components.tile_source import TileSource
@@ -63,22 +65,22 @@ def overview_side_px(maps: int) -> int:
 
 
 def read_overview(
-    tile_image: str | Path,
+    source: TileSource,
     map_file: str | Path,
     table: ClassTable,
-    bands: Sequence[int],
+    bands: BandSet,
+    labels: LabelOptions,
     *,
-    label: str | Path | None = None,
     most_side_px: int = MOST_SIDE_PX,
 ) -> Overview:
     """Reads tile and map decimated: the image averaged, class ids by nearest neighbour.
 
     Args:
-        tile_image: The tile.
+        source: The tile.
         map_file: Its predicted map, on the same pixel grid.
         table: The classes.
-        bands: Numbers of the tile's bands (from 1); the first three are shown as red, green and blue.
-        label: The tile's label raster.
+        bands: The tile's bands; the first three are shown as red, green and blue.
+        labels: The form of its labels.
         most_side_px: No side of the overview is longer.
 
     Raises:
@@ -88,18 +90,19 @@ def read_overview(
         window = Window(0, 0, predicted_map.height, predicted_map.width)
         downsample = -(-max(window.height, window.width) // most_side_px)
         predicted = predicted_map.read(window, downsample, nearest=True).pixels[..., 0]
-    with open_raster(tile_image, list(bands)[:3]) as tile:
+    with open_image(source.all_rasters, bands) as tile:
+        grid = tile.grid
         raster = tile.read(window, downsample)
-    stretch = pictures.find_stretch(raster.pixels, raster.valid)
-    image = pictures.stretched(raster.pixels, stretch)
+    pixels = raster.pixels[..., :3]
+    stretch = pictures.find_stretch(pixels, raster.valid)
+    image = pictures.stretched(pixels, stretch)
     image[~raster.valid] = 255
     truth = None
-    if label is not None:
-        try:
-            with LabelDecoder(table).open(label) as reader:
-                truth = reader.read(window, downsample)
-        except EosegError:
-            truth = None  # a map of a tile whose truth is not usable is still worth looking at
+    try:
+        with LabelDecoder(table, labels).open(source, grid) as reader:
+            truth = reader.read(window, downsample)
+    except EosegError:
+        truth = None  # a map of a tile whose truth is not usable is still worth looking at
     return Overview(image, truth, predicted, (window.height, window.width), downsample)
 
 

@@ -52,7 +52,7 @@ def write_report(
     split = data.evaluated_split(config)
     history = read_history(_uri(record, "Trainer", "model_run"))
     splits = data_facts.split_facts(data, _uri(record, "TileExampleGen", "examples"), places.validation)
-    bands, histograms = data_facts.band_facts(_uri(record, "StatisticsGen", "statistics"), list(config.data.bands))
+    bands, histograms = data_facts.band_facts(_uri(record, "StatisticsGen", "statistics"), list(config.band_set.names))
     missing: list[str] = []
     chart_data: dict[str, charts.Chart] = {
         **charts.learning_curves(history, table),
@@ -134,11 +134,11 @@ def _maps(config: Config, data: DataSet, places: Places, maps: dict[str, Path]) 
     for tile, file in maps.items():
         source = sources[tile]
         overview = read_overview(
-            source.image,
+            source,
             file,
             config.table,
-            tuple(config.data.bands.values()),
-            label=source.label,
+            config.band_set,
+            config.labels,
             most_side_px=overview_side_px(len(maps)),
         )
         write_map_picture(overview, config.table, map_picture_file(places, tile))

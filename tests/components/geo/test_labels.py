@@ -1,5 +1,7 @@
 """Labels are decoded through their colours, never through raw numbers."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +12,10 @@ from hypothesis.extra import numpy as hnp
 
 from components.classes import UNKNOWN_ID, VOID_ID, ClassTable, ColorDecoder, LandClass, encode_colors
 from components.errors import LabelError
-from components.geo.labels import LabelDecoder
+from components.geo.geotiff import open_raster
+from components.geo.labels import LabelDecoder, LabelReader
 from components.geo.window import Window
+from components.tile_source import TileSource
 from tests.make_raster import gradient, write_raster
 
 RED, GREEN, GREY = (255, 0, 0), (0, 255, 0), (155, 155, 155)
@@ -20,6 +24,13 @@ TABLE = ClassTable(
     void=(LandClass(name="unlabelled", color=GREY),),
 )
 DECODER = ColorDecoder(TABLE)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[LabelReader]:
+    source = TileSource(tile="a", image="", label=str(path), split="train")
+    with open_raster(path) as raster, LabelDecoder(TABLE).open(source, raster.grid) as label:
+        yield label
 
 
 @given(hnp.arrays(np.uint8, (5, 7), elements=st.sampled_from([0, 1, VOID_ID])))
@@ -40,14 +51,14 @@ def test_palette_rasters_of_different_palette_order_decode_alike(tmp_path: Path)
     two = write_raster(tmp_path / "two.tif", swapped, palette=[GREEN, RED, GREY])
     decoded = []
     for path in (one, two):
-        with LabelDecoder(TABLE).open(path) as label:
+        with opened(path) as label:
             decoded.append(label.read(Window(0, 0, 2, 2)).tolist())
     assert decoded[0] == decoded[1] == [[0, 1], [VOID_ID, 0]]
 
 
 def test_a_one_band_raster_without_a_palette_is_refused(tmp_path: Path) -> None:
     path = write_raster(tmp_path / "a.tif", gradient(4, 4, 1))
-    with pytest.raises(LabelError, match="no palette"), LabelDecoder(TABLE).open(path):
+    with pytest.raises(LabelError, match="no palette"), opened(path):
         pass
 
 

@@ -8,12 +8,14 @@ import pytest
 from affine import Affine
 
 from components.classes import ClassTable, LandClass, encode_colors
+from components.geo.bands import BandSet
 from components.geo.labels import LabelDecoder
 from components.label_validation.checks import ValidationOptions, check_data_set, check_tile
 from components.label_validation.findings import as_text
 from components.tile_source import TileSource
 from tests.make_raster import ORIGIN, gradient, write_raster
 
+BANDS = BandSet.of_numbers((1, 2, 3))
 TABLE = ClassTable(classes=(LandClass(name="roof", color=(255, 0, 0)), LandClass(name="lawn", color=(0, 255, 0))))
 
 
@@ -25,7 +27,7 @@ def make_tile(folder: Path, split: str = "train") -> TileSource:
 
 
 def findings_of(source: TileSource, **options: float) -> list:
-    report = check_tile(source, (1, 2, 3), TABLE, LabelDecoder(TABLE), ValidationOptions(**options))
+    report = check_tile(source, BANDS, TABLE, LabelDecoder(TABLE), ValidationOptions(**options))
     return list(report.findings)
 
 
@@ -71,7 +73,7 @@ def test_clean_data_give_no_finding(tmp_path: Path) -> None:
     reports = []
     for split in ("train", "eval"):
         source = make_tile(tmp_path / split, split)
-        reports.append(check_tile(source, (1, 2, 3), TABLE, LabelDecoder(TABLE), ValidationOptions()))
+        reports.append(check_tile(source, BANDS, TABLE, LabelDecoder(TABLE), ValidationOptions()))
     assert [finding for report in reports for finding in report.findings] == []
     assert check_data_set(reports, TABLE, ValidationOptions()) == []
 
@@ -110,14 +112,14 @@ def test_a_class_absent_from_train_is_an_error_and_from_eval_a_warning(tmp_path:
             source = make_tile(tmp_path / split / other, other)
             if other == split:
                 relabel(source)
-            reports.append(check_tile(source, (1, 2, 3), TABLE, LabelDecoder(TABLE), ValidationOptions()))
+            reports.append(check_tile(source, BANDS, TABLE, LabelDecoder(TABLE), ValidationOptions()))
         (finding,) = check_data_set(reports, TABLE, ValidationOptions())
         assert (finding.code, finding.severity) == ("class-absent", severity)
         assert "lawn" in finding.found
 
 
 def test_an_empty_split_is_an_error(tmp_path: Path) -> None:
-    report = check_tile(make_tile(tmp_path), (1, 2, 3), TABLE, LabelDecoder(TABLE), ValidationOptions())
+    report = check_tile(make_tile(tmp_path), BANDS, TABLE, LabelDecoder(TABLE), ValidationOptions())
     (finding,) = check_data_set([report], TABLE, ValidationOptions())
     assert finding.code == "empty-split"
     assert as_text([finding]).startswith("ERROR [empty-split] data set: split eval has no tile")

@@ -10,6 +10,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from components.classes import UNKNOWN_ID, VOID_ID, ClassTable, LandClass, encode_colors
 from components.errors import RasterError
+from components.geo.bands import BandSet
 from components.geo.labels import LabelDecoder
 from components.geo.patches import PatchOptions
 from components.records import write_tile
@@ -20,7 +21,7 @@ from components.tile_source import TileSource
 from tests.make_raster import gradient, write_raster
 
 TABLE = ClassTable(classes=(LandClass(name="roof", color=(255, 0, 0)), LandClass(name="lawn", color=(0, 255, 0))))
-BANDS = ((1, "infrared"), (2, "red"), (3, "green"))
+BANDS = BandSet.of_numbers((1, 2, 3), ("infrared", "red", "green"))
 
 
 def make_tile(folder: Path, height: int, width: int, split: str = "train", tile: str = "tile 1") -> TileSource:

@@ -113,7 +113,7 @@ def write_tiles(folder: Path, config: Config) -> tuple[TileSource, ...]:
 
 
 def write_records(folder: Path, sources: tuple[TileSource, ...], config: Config) -> None:
-    options = IngestOptions(table=config.table, bands=((1, "red"), (2, "green"), (3, "blue")), patches=config.patches)
+    options = IngestOptions(table=config.table, bands=config.band_set, patches=config.patches)
     decoder = LabelDecoder(config.table)
     counts = [write_strip(s, options, decoder, folder) for source in sources for s in plan_strips(source, options)]
     (folder / "counts.json").write_text(json.dumps([vars(row) for row in counts]))
@@ -186,7 +186,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> FakeRun:
     ]
     write_history(epochs, str(uri("Trainer", "model_run")))
     decoder = LabelDecoder(config.table)
-    reports = [check_tile(source, (1, 2, 3), config.table, decoder, config.validation) for source in sources]
+    reports = [check_tile(source, config.band_set, config.table, decoder, config.validation) for source in sources]
     warning = Finding(
         code="void-share", severity="warning", tile="east <i>", file="", found="much <script>void</script>",
         expected="less", remedy="label it",

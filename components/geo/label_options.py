@@ -1,0 +1,95 @@
+"""What form a data set's labels have, and how they become class ids."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, model_validator
+
+from components.options import Options
+
+VOID = "void"
+"""Stands for void where an option maps something to a class."""
+
+
+class ColorLabels(Options):
+    """Rasters read through their colours: three bands of uint8, or one band with a palette."""
+
+    kind: Literal["colors"] = "colors"
+    tolerance: int = Field(default=0, ge=0, le=64)
+    """How far each channel may lie from a class's colour, for label files that were compressed with loss. 0 is strict.
+    A colour within reach of two classes goes to the nearer one, by the largest channel difference."""
+    resample: bool = False
+    """Take labels on another grid or in another coordinate system than the image's, by nearest neighbour. False makes
+    it an error."""
+
+
+class IndexLabels(Options):
+    """One-band integer rasters whose pixel values stand for classes.
+
+    Numbers mean nothing by themselves, so one of `first` and `values` has to be said.
+    """
+
+    kind: Literal["index"]
+    first: int | None = None
+    """The value of the first class; the others follow in order. Other values are unknown, unless listed in `void`."""
+    values: dict[int, str] | None = None
+    """Value -> name of a class, or `void`. Several values may mean one class."""
+    void: tuple[int, ...] = ()
+    """Values that are void, with `first`."""
+    resample: bool = False
+    """As `ColorLabels.resample`."""
+
+    @model_validator(mode="after")
+    def _said(self) -> "IndexLabels":
+        if (self.first is None) == (self.values is None):
+            raise ValueError("give either `first` (the value of the first class) or `values` (value: class)")
+        if self.values is not None and self.void:
+            raise ValueError("`void` goes with `first`; with `values`, write `VALUE: void`")
+        return self
+
+
+class MaskLabels(Options):
+    """One binary raster a class (`data.labels` maps class names to patterns): not zero is the class."""
+
+    kind: Literal["masks"]
+    background: str = VOID
+    """The class of pixels that no mask claims, or `void`."""
+    overlap: Literal["last", "void", "error"] = "error"
+    """A pixel that two masks claim: the later class of `classes`, void, or an error."""
+    resample: bool = False
+    """As `ColorLabels.resample`."""
+
+
+class VectorLabels(Options):
+    """Polygons and lines, rasterised on the image's grid.
+
+    GeoJSON, GeoPackage, Shapefile (what OGR reads), or a CSV with a WKT column as in DSTL. Geometries are warped from
+    their own coordinate system to the image's.
+    """
+
+    kind: Literal["vectors"]
+    attribute: str
+    """The attribute that holds the class."""
+    values: dict[str, str] | None = None
+    """Attribute value (as text) -> class name or `void`; None takes the attribute as the class's name."""
+    layer: str | None = None
+    background: str = VOID
+    """The class of pixels that no geometry covers, or `void`."""
+    burn_order: tuple[str, ...] = ()
+    """Class names from bottom to top: later ones cover earlier ones; empty takes the order of `classes`."""
+    all_touched: bool = False
+    """Burn every pixel that a geometry touches, not only those whose centre it covers."""
+    line_width_m: dict[str, NonNegativeFloat] = Field(default_factory=dict)
+    """Class name -> width in metres to which its lines (and points) are widened."""
+    crs: str | None = None
+    """Overrides the file's coordinate system (a CSV has none)."""
+    coordinates: Literal["ground", "pixel", "unit"] = "ground"
+    """`pixel`: (col, row) of the image. `unit`: as in DSTL, x from 0 to x_max and y from 0 down to y_min of
+    `grid_sizes`."""
+    wkt_column: str = "WKT"
+    tile_column: str | None = None
+    """The attribute that says to which tile a geometry belongs; None takes all that lie on the tile."""
+    grid_sizes: str | None = None
+    """A CSV with the columns tile, x_max, y_min, for `coordinates: unit`."""
+
+
+LabelOptions = Annotated[ColorLabels | IndexLabels | MaskLabels | VectorLabels, Field(discriminator="kind")]
