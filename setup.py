@@ -59,7 +59,7 @@ setup(
     extras_require={"gpu": ["tensorflow[and-cuda]==2.16.2"], "dev": DEVELOPMENT},
     entry_points={
         "console_scripts": [
-            "eoseg = tfx_pipeline.cli.main:main",
+            "eoseg = tfx_pipeline.cli.main:command",
             "eoseg-model-server = serving.embedded.main:main",
         ]
     },

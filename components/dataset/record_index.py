@@ -18,6 +18,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.errors import DataError
+from components.file_systems import load_file_system
 
 _HEADER_BYTES = 12
 _FOOTER_BYTES = 4
@@ -29,6 +30,9 @@ def record_files(patterns: Iterable[str]) -> tuple[str, ...]:
     Args:
         patterns: Paths or glob patterns, on any file system that `tf.io.gfile` knows.
     """
+    patterns = tuple(patterns)
+    for pattern in patterns:
+        load_file_system(pattern)
     return tuple(sorted({path for pattern in patterns for path in tf.io.gfile.glob(pattern)}))
 
 

@@ -1,17 +1,18 @@
 """TileExampleGen: the TFX component that turns tiles into records."""
 
 import json
-from pathlib import Path
 from typing import Any, List
 
 import apache_beam as beam
 from tfx import v1 as tfx
 from tfx.components.util import examples_utils
 from tfx.dsl.component.experimental.annotations import BeamComponentParameter
+from tfx.dsl.io import fileio
 from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 
 from components.errors import DataError
+from components.file_systems import load_file_system
 from components.label_validation.component import LabelReport
 from components.records.transforms import FAILURES, WriteRecords
 from components.records.write_tile import IngestOptions, StripCounts
@@ -46,23 +47,24 @@ def TileExampleGen(
     del label_report, fingerprint
     sources = TileList.model_validate_json(tiles).tiles
     ingest = IngestOptions.model_validate_json(options)
-    folder = Path(examples.uri)
-    folder.mkdir(parents=True, exist_ok=True)
+    load_file_system(examples.uri)
+    fileio.makedirs(examples.uri)
+    counts_file, failures_file = f"{examples.uri}/{COUNTS_FILE}", f"{examples.uri}/{FAILURES_FILE}"
     with beam_pipeline as pipeline:
         written = pipeline | "Tiles" >> beam.Create(sources) | "WriteRecords" >> WriteRecords(ingest, examples.uri)
-        for name, file in (("counts", COUNTS_FILE), (FAILURES, FAILURES_FILE)):
+        for name, file in (("counts", counts_file), (FAILURES, failures_file)):
             _ = (
                 written[name]
                 | f"Gather {name}" >> beam.combiners.ToList()
-                | f"Write {name}" >> beam.Map(_write_sorted, str(folder / file))
+                | f"Write {name}" >> beam.Map(_write_sorted, file)
             )
-    failures = json.loads((folder / FAILURES_FILE).read_text())
+    failures = _read(failures_file)
     if failures:
         listing = "\n".join(f"tile {tile}: {message}" for tile, message in failures)
         raise DataError(f"{len(failures)} tile(s) could not be read:\n{listing}", remedy="repair or leave them out")
-    (folder / FAILURES_FILE).unlink()
+    fileio.remove(failures_file)
     splits = [split for split in SPLITS if any(source.split == split for source in sources)]
-    counts = json.loads((folder / COUNTS_FILE).read_text())
+    counts = _read(counts_file)
     for split in splits:
         members = [row for row in counts if row["split"] == split]
         if not sum(row["written"] for row in members):
@@ -79,4 +81,11 @@ def TileExampleGen(
 def _write_sorted(rows: List[Any], path: str) -> None:
     """Writes what the workers gathered, in an order that does not depend on them."""
     plain = [vars(row) if isinstance(row, StripCounts) else row for row in rows]
-    Path(path).write_text(json.dumps(sorted(plain, key=json.dumps), indent=1))
+    load_file_system(path)
+    with fileio.open(path, "w") as file:
+        file.write(json.dumps(sorted(plain, key=json.dumps), indent=1))
+
+
+def _read(path: str) -> Any:
+    with fileio.open(path) as file:
+        return json.loads(file.read())

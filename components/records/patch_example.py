@@ -5,6 +5,7 @@
 | `image` | bytes | C-ordered `(height, width, bands)` in `dtype` |
 | `label` | bytes | C-ordered `(height, width)` uint8 class ids, `VOID_ID` where there is no truth or no image |
 | `tile`, `dtype`, `crs` | bytes | tile id; NumPy name of the image's dtype; WKT or empty |
+| `eroded_label` | bytes | `label` with `VOID_ID` also where the tile's `ignore` raster says; only if it has one |
 | `row`, `col` | int64 | upper left corner in the tile, in tile pixels |
 | `fresh_row`, `fresh_col` | int64 | first patch row / column that no patch above / to the left covers |
 | `size` | int64 | pixels a side |
@@ -28,6 +29,7 @@ from components.geo.raster import Georeference
 
 IMAGE = "image"
 LABEL = "label"
+ERODED_LABEL = "eroded_label"
 TILE = "tile"
 ROW = "row"
 COL = "col"
@@ -52,6 +54,7 @@ class Patch:
         label: `(size, size)` uint8 class ids, `VOID_ID` where there is no truth.
         valid: `(size, size)` bool; False is nodata.
         georeference: Of the patch's upper left corner.
+        ignored: `(size, size)` bool, the pixels that the eroded truth leaves out; None where there is no such raster.
     """
 
     tile: str
@@ -63,21 +66,34 @@ class Patch:
     label: NDArray[np.uint8]
     valid: NDArray[np.bool_]
     georeference: Georeference
+    ignored: NDArray[np.bool_] | None = None
 
 
 def band_statistics(image: NDArray[Any], valid: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and standard deviation of each band over the valid pixels, `(bands,)` each; zeros if none is valid."""
-    pixels = image.reshape(-1, image.shape[-1]) if valid.all() else image[valid]
-    if len(pixels) == 0:
-        zeros = np.zeros(image.shape[-1])
+    height, width, bands = image.shape
+    count = int(np.count_nonzero(valid))
+    if count == 0:
+        zeros = np.zeros(bands)
         return zeros, zeros
-    if pixels.dtype.itemsize <= 2:
-        # Integers: one pass with exact sums, several times faster than ndarray.std on strided bands.
-        wide = pixels.astype(np.float32)
-        mean = wide.mean(axis=0, dtype=np.float64)
-        mean_square = np.einsum("nb,nb->b", wide, wide, dtype=np.float64) / len(wide)
-        return mean, np.sqrt(np.maximum(mean_square - mean**2, 0.0))
-    return pixels.mean(axis=0, dtype=np.float64), pixels.std(axis=0, dtype=np.float64)
+    # Rows added to rows: contiguous sums over few hundred values in float32, the rest in float64. Fifteen times faster
+    # than reducing the strided bands one by one, and exact for bytes.
+    flat = image.astype(np.float32).reshape(height, width * bands)
+    outside = None if count == valid.size else ~np.repeat(valid, bands, axis=1)
+    if outside is not None:
+        flat[outside] = 0
+    mean = _column_sums(flat, bands) / count
+    flat -= np.tile(mean.astype(np.float32), width)
+    if outside is not None:
+        flat[outside] = 0
+    np.square(flat, out=flat)
+    return mean, np.sqrt(_column_sums(flat, bands) / count)
+
+
+def _column_sums(flat: NDArray[np.float32], bands: int) -> NDArray[np.float64]:
+    """Sum of each band `(bands,)` of `(height, width * bands)`."""
+    sums: NDArray[np.float64] = flat.sum(axis=0).reshape(-1, bands).sum(axis=0, dtype=np.float64)
+    return sums
 
 
 def encode_patch(patch: Patch, class_names: tuple[str, ...], band_names: tuple[str, ...]) -> bytes:
@@ -91,6 +107,9 @@ def encode_patch(patch: Patch, class_names: tuple[str, ...], band_names: tuple[s
     feature = example.features.feature
     feature[IMAGE].bytes_list.value.append(np.ascontiguousarray(patch.image).tobytes())
     feature[LABEL].bytes_list.value.append(np.ascontiguousarray(label).tobytes())
+    if patch.ignored is not None:
+        eroded = np.where(patch.ignored, np.uint8(VOID_ID), label)
+        feature[ERODED_LABEL].bytes_list.value.append(eroded.tobytes())
     for name, text in ((TILE, patch.tile), ("dtype", patch.image.dtype.name), ("crs", patch.georeference.crs)):
         feature[name].bytes_list.value.append(text.encode())
     for name, number in (

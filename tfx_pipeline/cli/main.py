@@ -66,5 +66,16 @@ def quieten_libraries() -> None:
     logging.getLogger().addHandler(logging.NullHandler())
 
 
+def command() -> None:
+    """The process `eoseg`: runs a verb and ends."""
+    code = main()
+    if "tensorflow_io" in sys.modules:
+        # Its S3 client aborts the process on a regular exit ("pure virtual method called"), after all work is done.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

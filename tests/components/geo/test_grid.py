@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.geo.grid import axis_starts, grid_cells
+from components.geo.grid import Edges, axis_starts, grid_rows
 from components.geo.window import Window
 
 SIZES = st.integers(1, 40)
@@ -23,13 +23,33 @@ def test_windows_along_an_axis_leave_no_gap_and_stay_inside(length: int, size: i
     assert starts[-1] + size <= max(length, size)
 
 
-@given(height=st.integers(1, 60), width=st.integers(1, 60), size=st.integers(1, 20), data=st.data())
-def test_fresh_parts_cover_each_pixel_exactly_once(height: int, width: int, size: int, data: st.DataObject) -> None:
+@given(length=st.integers(1, 200), size=SIZES, data=st.data())
+def test_reflecting_windows_keep_the_stride_and_end_with_the_first_that_reaches_the_end(
+    length: int, size: int, data: st.DataObject
+) -> None:
     stride = data.draw(st.integers(1, size))
-    times = np.zeros((max(height, size), max(width, size)), int)
-    for cell in grid_cells(height, width, size, stride):
-        rows, cols = cell.window.slices
-        times[rows, cols][cell.fresh_row :, cell.fresh_col :] += 1
+    starts = axis_starts(length, size, stride, "reflect")
+    assert starts == [stride * i for i in range(len(starts))]
+    assert starts[-1] + size >= length
+    assert all(start + size < length for start in starts[:-1])
+
+
+@given(
+    height=st.integers(1, 60),
+    width=st.integers(1, 60),
+    size=st.integers(1, 20),
+    edges=st.sampled_from(["shift", "reflect"]),
+    data=st.data(),
+)
+def test_fresh_parts_cover_each_pixel_exactly_once(
+    height: int, width: int, size: int, edges: Edges, data: st.DataObject
+) -> None:
+    stride = data.draw(st.integers(1, size))
+    times = np.zeros((height + size, width + size), int)
+    for cells in grid_rows(height, width, size, stride, edges):
+        for cell in cells:
+            rows, cols = cell.window.slices
+            times[rows, cols][cell.fresh_row :, cell.fresh_col :] += 1
     assert (times[:height, :width] == 1).all()
 
 
