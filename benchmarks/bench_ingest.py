@@ -26,7 +26,7 @@ from components.geo.patches import PatchOptions
 from components.records.transforms import WriteRecords
 from components.records.write_tile import IngestOptions
 from components.tile_source import TileSource
-from tfx_pipeline.pipeline import beam_arguments
+from tfx_pipeline.beam_runner import BeamOptions, beam_arguments
 
 TABLE = ClassTable(
     classes=tuple(
@@ -74,7 +74,7 @@ def floor(source: TileSource, size: int, out: Path) -> None:
 
 def ingest(source: TileSource, options: IngestOptions, out: Path) -> None:
     """The real thing, through Beam's direct runner with one worker."""
-    with beam.Pipeline(options=PipelineOptions(beam_arguments(1))) as pipeline:
+    with beam.Pipeline(options=PipelineOptions(beam_arguments(BeamOptions()))) as pipeline:
         _ = pipeline | beam.Create([source]) | WriteRecords(options, str(out))
 
 

@@ -88,14 +88,19 @@ class ColorDecoder:
 
     Args:
         table: The classes; colours of `table.void` decode to `VOID_ID`, colours in neither to `UNKNOWN_ID`.
+        tolerance: How far each channel may lie from a listed colour. Within reach of several, the one with the
+            smallest largest channel difference counts; if that is a tie between classes, the colour is unknown.
     """
 
-    def __init__(self, table: ClassTable) -> None:
+    def __init__(self, table: ClassTable, tolerance: int = 0) -> None:
         self._id_of_color = np.full(1 << 24, UNKNOWN_ID, np.uint8)
-        for class_id, color in enumerate(table.colors):
+        entries = [(class_id, color) for class_id, color in enumerate(table.colors)]
+        entries += [(VOID_ID, entry.color) for entry in table.void]
+        if tolerance:
+            _fill_near(self._id_of_color, entries, tolerance)
+            return
+        for class_id, color in entries:
             self._id_of_color[_packed(color)] = class_id
-        for entry in table.void:
-            self._id_of_color[_packed(entry.color)] = VOID_ID
 
     def decode(self, colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Class ids `(height, width)` uint8 of a colour raster `(height, width, 3)` uint8."""
@@ -116,6 +121,23 @@ def encode_colors(class_ids: NDArray[np.uint8], table: ClassTable, void_color: C
     palette[:] = void_color
     palette[: len(table)] = table.colors
     return palette[class_ids]
+
+
+def _fill_near(id_of_color: NDArray[np.uint8], entries: Sequence[tuple[int, Color]], tolerance: int) -> None:
+    """Writes the id of the nearest entry into all colours within `tolerance` of it; only those are visited."""
+    ids = id_of_color.reshape(256, 256, 256)
+    nearest = np.full(ids.shape, 255, np.uint8)
+    for class_id, color in entries:
+        cube = tuple(slice(max(0, channel - tolerance), channel + tolerance + 1) for channel in color)
+        red, green, blue = (
+            np.abs(np.arange(256)[part] - channel).astype(np.uint8) for part, channel in zip(cube, color, strict=True)
+        )
+        distance = np.maximum(np.maximum(red[:, None, None], green[:, None]), blue)
+        here, before = ids[cube], nearest[cube]
+        here[(distance == before) & (here != class_id)] = UNKNOWN_ID
+        nearer = distance < before
+        here[nearer] = class_id
+        before[nearer] = distance[nearer]
 
 
 def _packed(color: Sequence[int]) -> int:

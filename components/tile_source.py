@@ -1,5 +1,6 @@
 """One tile of a data set: where its image and label lie, and which split it belongs to."""
 
+import re
 from typing import Literal
 
 from pydantic import Field
@@ -10,6 +11,8 @@ from components.options import Options
 
 Split = Literal["train", "eval", "test"]
 SPLITS: tuple[Split, ...] = ("train", "eval", "test")
+
+_BLOCK_ID = re.compile(r"(.+)/r\d+c\d+", re.DOTALL)
 
 
 class TileSource(Options):
@@ -32,6 +35,12 @@ class TileSource(Options):
     """The part of the tile that this source stands for, in tile pixels; None is all of it."""
     date: str = ""
     """When it was taken, as ISO 8601; empty where unknown."""
+
+    @property
+    def whole_tile(self) -> str:
+        """The id of the tile that this is a ground block of (`a` of `a/r2c3`); its own id where it is none."""
+        block = _BLOCK_ID.fullmatch(self.tile) if self.area is not None else None
+        return block.group(1) if block else self.tile
 
     @property
     def all_rasters(self) -> dict[str, str]:

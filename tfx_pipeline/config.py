@@ -12,7 +12,8 @@ from components.label_validation.checks import ValidationOptions
 from components.options import Options
 from components.training.options import NetworkOptions, TrainingOptions
 from serving.batching import BatchingOptions
-from tfx_pipeline.tiles import DataOptions
+from tfx_pipeline.beam_runner import BeamOptions
+from tfx_pipeline.data_options import DataOptions
 
 
 class SampleScenesOptions(Options):
@@ -38,13 +39,6 @@ class MapOptions(Options):
     tiles: tuple[str, ...] | None = None
     """Tile ids; None takes the first tile of the evaluated split."""
     overlap: float = Field(default=0.25, ge=0, lt=1)
-
-
-class BeamOptions(Options):
-    """How Beam runs."""
-
-    workers: int = Field(default=1, ge=1)
-    """Processes of Beam's direct runner; 1 stays in this process."""
 
 
 class Config(Options):
@@ -74,6 +68,7 @@ class Config(Options):
     def _fits_together(self) -> "Config":
         table = self.table  # raises on twins
         self.evaluation.check_metrics(table.names)
+        self.data.check_labels(self.labels.kind, table.names)
         return self
 
     @property

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from components.errors import ConfigError
 from components.geo.image import open_image
+from components.geo.label_options import VectorLabels
 from components.records.fingerprint import files_fingerprint
 from components.tile_source import TileSource
 from tfx_pipeline.config import Config
@@ -107,6 +108,8 @@ def find_data_set(
     with open_image(tiles[0].all_rasters, config.band_set) as first:
         dtype = first.dtype
     files = list(dict.fromkeys(path for tile in tiles for path in tile.files))
+    if isinstance(config.labels, VectorLabels) and config.labels.grid_sizes:
+        files.append(config.labels.grid_sizes)
     digest = files_fingerprint(files, places.workdir / "fingerprints.json") if fingerprint else ""
     return DataSet(tuple(tiles), digest, dtype)
 

@@ -7,7 +7,16 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_node import BaseNode
 
-from components.data_statistics.component import AnomalyGate
+from components.data_statistics.component import (
+    PREVIOUS_STATISTICS,
+    STATISTICS,
+    VERDICT,
+    AnomalyGate,
+    DataVerdict,
+    ImportSchema,
+    LastAcceptedStatistics,
+)
+from components.data_statistics.curated_schema import read_schema_file
 from components.data_statistics.skew import scalar_features
 from components.evaluation.component import LatestComparableBlessedModel
 from components.evaluation.eval_config import build_eval_config
@@ -18,6 +27,7 @@ from components.records.record_format import RecordFormat
 from components.records.write_tile import IngestOptions
 from components.tile_source import TileList
 from serving.infra_check.component import ServingCheck
+from tfx_pipeline.beam_runner import beam_arguments
 from tfx_pipeline.config import Config
 from tfx_pipeline.data_set import DataSet, Places
 
@@ -75,7 +85,7 @@ def build_pipeline(config: Config, data: DataSet, places: Places, *, any_driver:
     )
     schema: BaseNode
     if config.statistics.schema_file:
-        schema = tfx.components.ImportSchemaGen(schema_file=config.statistics.schema_file)
+        schema = ImportSchema(text=read_schema_file(config.statistics.schema_file))
     else:
         schema = tfx.components.SchemaGen(
             statistics=statistics.outputs["statistics"], exclude_splits=["eval", "test"], infer_feature_shape=True
@@ -83,11 +93,14 @@ def build_pipeline(config: Config, data: DataSet, places: Places, *, any_driver:
     anomalies = tfx.components.ExampleValidator(
         statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"]
     )
+    last_statistics = _last_statistics(statistics, any_driver)
     sound = AnomalyGate(
         statistics=statistics.outputs["statistics"],
         schema=schema.outputs["schema"],
         anomalies=anomalies.outputs["anomalies"],
-        max_skew=config.statistics.max_skew,
+        previous_statistics=last_statistics.outputs[PREVIOUS_STATISTICS],
+        options=config.statistics.model_dump_json(),
+        report_copy=str(places.workdir / "statistics"),
     )
 
     trainer = tfx.components.Trainer(
@@ -136,12 +149,27 @@ def build_pipeline(config: Config, data: DataSet, places: Places, *, any_driver:
         pipeline_name=config.name,
         pipeline_root=str(places.pipeline_root),
         components=[
-            labels, records, statistics, schema, anomalies, sound, trainer, blessed, evaluator, serving_check, pusher,
+            labels, records, statistics, schema, anomalies, last_statistics, sound, trainer, blessed, evaluator,
+            serving_check, pusher,
         ],
         enable_cache=True,
         metadata_connection_config=sqlite_metadata(places.metadata),
-        beam_pipeline_args=beam_arguments(config.beam.workers),
+        beam_pipeline_args=beam_arguments(config.beam),
     )  # fmt: skip
+
+
+def _last_statistics(statistics: BaseNode, any_driver: bool) -> BaseNode:
+    channels = {PREVIOUS_STATISTICS: tfx.dsl.Channel(type=tfx.types.standard_artifacts.ExampleStatistics)}
+    if any_driver:
+        strategy = tfx.dsl.experimental.LatestArtifactStrategy
+    else:
+        strategy = LastAcceptedStatistics
+        channels[STATISTICS] = statistics.outputs["statistics"]
+        channels[VERDICT] = tfx.dsl.Channel(type=DataVerdict)
+    last = tfx.dsl.Resolver(strategy_class=strategy, **channels).with_id("LastStatistics")
+    if any_driver:
+        statistics.add_upstream_node(last)  # else the latest statistics would be this run's own
+    return last
 
 
 def _latest_blessed_model(trainer: BaseNode, any_driver: bool) -> BaseNode:
@@ -155,12 +183,6 @@ def _latest_blessed_model(trainer: BaseNode, any_driver: bool) -> BaseNode:
         strategy = LatestComparableBlessedModel
         channels["candidate"] = trainer.outputs["model"]
     return tfx.dsl.Resolver(strategy_class=strategy, **channels).with_id("LatestBlessedModel")
-
-
-def beam_arguments(workers: int) -> list[str]:
-    """Arguments of Beam's direct runner: in this process, or with `workers` processes."""
-    mode = "in_memory" if workers == 1 else "multi_processing"
-    return ["--runner=DirectRunner", f"--direct_running_mode={mode}", f"--direct_num_workers={workers}"]
 
 
 def sqlite_metadata(path: Path) -> metadata_store_pb2.ConnectionConfig:

@@ -3,10 +3,12 @@
 Training sees one endless row of patches: epoch 0 in its order, epoch 1 in its order, and so on; batch `b` is the
 places `b * batch_size` to `(b + 1) * batch_size` of that row. The order of epoch e is a pure function of (seed, e) and
 the augmentation of batch b of (seed, b), so that a run that resumes at step s sees what an unbroken one would.
-Every batch is full, and every patch is seen once an epoch.
+Every batch is full; how often an epoch shows a patch is said in `components.dataset.order`.
 """
 
+from collections.abc import Callable, Iterable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,15 +16,14 @@ from numpy.typing import NDArray
 
 from components.classes import VOID_ID
 from components.dataset.augment import AugmentOptions, relit, turned
+from components.dataset.order import Sampling, balanced_weights, epoch_order
 from components.dataset.record_index import RecordIndex
 from components.dataset.statistics import SplitStatistics
 from components.records.patch_example import FRESH_COL, FRESH_ROW, parse_image_and_label
 from components.records.record_format import RecordFormat
 
-
-def epoch_order(records: int, seed: int, epoch: int) -> NDArray[np.int64]:
-    """The order of one epoch: `(records,)` int64, a permutation of the record numbers."""
-    return np.random.default_rng((seed, epoch)).permutation(records)
+Stage = Callable[..., tuple[Any, ...]]
+"""From the step's number and what the stage before it gave, to what this one gives; tensors all of them."""
 
 
 def training_batches(
@@ -35,43 +36,92 @@ def training_batches(
     seed: int,
     start_step: int,
     stop_step: int,
+    sampling: Sampling = "uniform",
 ) -> tf.data.Dataset:
     """The batches of steps `start_step` to `stop_step - 1`.
 
     Args:
         index: The training records; at least one.
         record_format: Their format.
-        statistics: Of the same records; brightness and contrast are measured by it.
+        statistics: Of the same records; brightness and contrast are measured by it, and classes balanced.
         augmentation: How patches are varied.
         batch_size: Patches a batch.
         seed: Decides order and augmentation.
         start_step, stop_step: Steps counted from the beginning of the whole training.
+        sampling: Every patch once an epoch, or drawn so that classes come alike.
 
     Returns:
         Data set of (image `(batch_size, size, size, bands)` in the sensor's dtype,
         label `(batch_size, size, size)` uint8).
-    """
-    order = lru_cache(maxsize=2)(lambda epoch: epoch_order(len(index), seed, epoch))
 
-    def read(step: NDArray[np.int64]) -> NDArray[np.object_]:
+    Raises:
+        DataError: If classes are to be balanced and no patch shows any.
+    """
+    stages = training_stages(
+        index, record_format, statistics, augmentation, batch_size=batch_size, seed=seed, sampling=sampling
+    )
+    return staged_batches(stages.values(), start_step, stop_step)
+
+
+def staged_batches(stages: Iterable[Stage], start_step: int, stop_step: int) -> tf.data.Dataset:
+    """What the last of some stages gives, for steps `start_step` to `stop_step - 1`, in their order."""
+    stages = tuple(stages)
+
+    def batch(step: tf.Tensor) -> tuple[Any, ...]:
+        parts: tuple[Any, ...] = ()
+        for stage in stages:
+            parts = stage(step, *parts)
+        return parts
+
+    steps = tf.data.Dataset.range(start_step, stop_step)
+    return steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(4)
+
+
+def training_stages(
+    index: RecordIndex,
+    record_format: RecordFormat,
+    statistics: SplitStatistics,
+    augmentation: AugmentOptions,
+    *,
+    batch_size: int,
+    seed: int,
+    sampling: Sampling = "uniform",
+) -> dict[str, Stage]:
+    """What `training_batches` does to a step's number, one after the other, with its arguments.
+
+    Returns:
+        `read` (serialised records by their offsets), `parse` (image and label), `turn` (flips and quarter turns) and
+        `relight` (brightness and contrast).
+    """
+    weights = balanced_weights(statistics.class_fraction) if sampling == "class_balanced" else None
+    order = lru_cache(maxsize=2)(lambda epoch: epoch_order(len(index), seed, epoch, weights))
+
+    def serialized_records(step: NDArray[np.int64]) -> NDArray[np.object_]:
         places = range(int(step) * batch_size, (int(step) + 1) * batch_size)
         numbers = [order(place // len(index))[place % len(index)] for place in places]
         return np.array(index.read(numbers), dtype=object)
 
-    def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        serialized = tf.numpy_function(read, [step], tf.string, stateful=False)
-        serialized = tf.ensure_shape(serialized, [batch_size])
+    def read(step: tf.Tensor) -> tuple[tf.Tensor]:
+        serialized = tf.numpy_function(serialized_records, [step], tf.string, stateful=False)
+        return (tf.ensure_shape(serialized, [batch_size]),)
+
+    def parse(_step: tf.Tensor, serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         image, label = parse_image_and_label(
             serialized, record_format.patch_size, len(record_format.bands), record_format.dtype
         )
-        image = tf.ensure_shape(image, [batch_size, *image.shape[1:]])
-        label = tf.ensure_shape(label, [batch_size, *label.shape[1:]])
-        image, label = turned(image, label, tf.stack([2 * seed, step]), augmentation)
-        image = relit(image, tf.stack([2 * seed + 1, step]), augmentation, statistics.band_mean, statistics.band_stddev)
-        return image, label
+        return (
+            tf.ensure_shape(image, [batch_size, *image.shape[1:]]),
+            tf.ensure_shape(label, [batch_size, *label.shape[1:]]),
+        )
 
-    steps = tf.data.Dataset.range(start_step, stop_step)
-    return steps.map(batch, num_parallel_calls=2, deterministic=True).prefetch(4)
+    def turn(step: tf.Tensor, image: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return turned(image, label, tf.stack([2 * seed, step]), augmentation)
+
+    def relight(step: tf.Tensor, image: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        drawn_by = tf.stack([2 * seed + 1, step])
+        return relit(image, drawn_by, augmentation, statistics.band_mean, statistics.band_stddev), label
+
+    return {"read": read, "parse": parse, "turn": turn, "relight": relight}
 
 
 def evaluation_batches(index: RecordIndex, record_format: RecordFormat, batch_size: int) -> tf.data.Dataset:

@@ -30,6 +30,7 @@ class SplitStatistics:
         band_mean, band_stddev: `(bands,)` float64 over valid pixels, in the sensor's own numbers.
         class_pixels: `(K,)` float64, pixels of each class.
         class_patch_pixels: `(K,)` float64, all pixels of the patches in which the class occurs.
+        class_fraction: `(records, K)` float32, share of each record's pixels that are of each class, 0 to 1.
         fingerprint: Hex digest of the records' bytes in order.
     """
 
@@ -38,6 +39,7 @@ class SplitStatistics:
     band_stddev: NDArray[np.float64]
     class_pixels: NDArray[np.float64]
     class_patch_pixels: NDArray[np.float64]
+    class_fraction: NDArray[np.float32]
     fingerprint: str
 
 
@@ -93,6 +95,7 @@ def split_statistics(files: Sequence[str], record_format: RecordFormat) -> Split
         band_stddev=np.sqrt(np.maximum(variance, 0.0)),
         class_pixels=fraction.sum(axis=0) * pixels,
         class_patch_pixels=(fraction > 0).sum(axis=0) * float(pixels),
+        class_fraction=fraction.astype(np.float32),
         fingerprint=digest.hexdigest(),
     )
 

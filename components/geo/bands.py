@@ -1,11 +1,13 @@
 """Which bands a record holds, and how each is made from a tile's rasters."""
 
+import keyword
 import re
 from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
+from components.geo.expression import Expression, evaluation_order, parse_expression
 from components.options import Options
 
 IMAGE = "image"
@@ -53,7 +55,8 @@ class Band(Options):
     Pixels where it is not finite are nodata."""
     despeckle: Despeckle | None = None
     decibel: Literal["intensity", "amplitude"] | None = None
-    """10 log10 of an intensity or 20 log10 of an amplitude; a complex band is taken by its modulus (amplitude)."""
+    """10 log10 of an intensity or 20 log10 of an amplitude. Of complex numbers the modulus is read, which is an
+    amplitude; either word then gives 20 log10 of it. Pixels without a logarithm are nodata."""
     recorded: bool = True
     """False: only there for expressions."""
 
@@ -71,16 +74,28 @@ class Band(Options):
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is a band of the image by number, in the sensor's own numbers."""
-        return self.raster == IMAGE and self.number is not None and not (self.despeckle or self.decibel)
+        """Whether it is a band of the image, in the sensor's own numbers."""
+        return self.raster == IMAGE and self.expression is None and not (self.despeckle or self.decibel)
+
+    @property
+    def choice(self) -> int | str:
+        """Its number or its description in its raster.
+
+        Raises:
+            ValueError: If it is derived.
+        """
+        choice = self.description if self.number is None else self.number
+        if choice is None:
+            raise ValueError(f"band {self.name} is derived from other bands")
+        return choice
 
 
 class BandSet(Options):
     """The bands of a data set, in record order.
 
     Raises:
-        pydantic.ValidationError: If a name stands twice, no band is recorded, or the name of a band that expressions
-            could use is no identifier.
+        pydantic.ValidationError: If a name stands twice, no band is recorded, the name of a band that expressions
+            could use is no identifier, or an expression is none, names what is no band, or goes in a circle.
     """
 
     bands: tuple[Band, ...] = Field(min_length=1)
@@ -94,9 +109,10 @@ class BandSet(Options):
         if not self.names:
             raise ValueError("every band has recorded: false; leave at least one recorded")
         if any(band.expression is not None for band in self.bands):
-            odd = next((name for name in names if not _NAME.fullmatch(name)), None)
+            odd = next((name for name in names if not _NAME.fullmatch(name) or keyword.iskeyword(name)), None)
             if odd is not None:
                 raise ValueError(f"band name '{odd}' cannot stand in an expression; use letters, digits and _")
+        self.expressions  # noqa: B018 raises
         return self
 
     @classmethod
@@ -117,8 +133,23 @@ class BandSet(Options):
         return (IMAGE, *dict.fromkeys(others))
 
     @property
-    def plain_numbers(self) -> tuple[int, ...] | None:
-        """Band numbers in the image where all bands are plain and recorded, else None."""
+    def expressions(self) -> dict[str, Expression]:
+        """The derived bands' expressions by band name, each after those that it uses."""
+        names = [band.name for band in self.bands]
+        found = {
+            band.name: parse_expression(band.expression, names) for band in self.bands if band.expression is not None
+        }
+        return {name: found[name] for name in evaluation_order(found)}
+
+    @property
+    def plain_choices(self) -> tuple[int | str, ...] | None:
+        """Numbers or descriptions in the image where all bands are plain and recorded, else None."""
         if not all(band.is_plain and band.recorded for band in self.bands):
             return None
-        return tuple(band.number for band in self.bands if band.number is not None)
+        return tuple(band.choice for band in self.bands)
+
+    @property
+    def plain_numbers(self) -> tuple[int, ...] | None:
+        """Band numbers in the image where all bands are plain, recorded and given by number, else None."""
+        numbers = tuple(choice for choice in self.plain_choices or () if isinstance(choice, int))
+        return numbers if len(numbers) == len(self.bands) else None

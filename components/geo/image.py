@@ -1,18 +1,20 @@
 """A tile's image as the network sees it: chosen and derived bands of one or more rasters, on the image's own grid."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
 from components.errors import ConfigError
 from components.geo.bands import IMAGE, BandSet
+from components.geo.composite import BandSource, CompositeReader, bands_of
 from components.geo.geotiff import open_raster
 from components.geo.raster import Georeference, Grid, Raster
+from components.geo.warped import WarpedReader, on_grid
 from components.geo.window import Window
 
 
 class ImageReader(Protocol):
-    """What reads a tile's bands; `components.geo.geotiff.RasterReader` is one, and so is a composite."""
+    """What reads a tile's bands: `geotiff.RasterReader` or `composite.CompositeReader`."""
 
     path: str
     height: int
@@ -20,6 +22,9 @@ class ImageReader(Protocol):
     dtype: str
     georeference: Georeference
     crs: Any
+    resampled: tuple[str, ...]
+    """Which rasters are not on the image's grid and are resampled to it, in words: `dsm: 0.45 m onto 0.09 m,
+    EPSG:25832`."""
 
     @property
     def band_count(self) -> int:
@@ -48,7 +53,7 @@ def open_image(rasters: Mapping[str, str], bands: BandSet) -> Iterator[ImageRead
     Raises:
         MissingFileError: If a file is not there.
         ConfigError: If a band wants a raster that is not given.
-        RasterError: If a raster cannot be used.
+        RasterError: If a raster cannot be used, or does not lie where the image does.
     """
     missing = next((name for name in bands.rasters if name not in rasters), None)
     if missing is not None:
@@ -57,9 +62,20 @@ def open_image(rasters: Mapping[str, str], bands: BandSet) -> Iterator[ImageRead
             f"one of {', '.join(rasters)}",
             "name its files under data.rasters (for a prediction: --raster NAME=FILE)",
         )
-    numbers = bands.plain_numbers
-    if numbers is not None:
-        with open_raster(rasters[IMAGE], numbers) as reader:
+    choices = bands.plain_choices
+    if choices is not None:
+        with open_raster(rasters[IMAGE], choices) as reader:
             yield reader
         return
-    raise NotImplementedError
+    with ExitStack() as stack:
+        chosen = {name: [band.choice for band in bands_of(bands, name)] for name in bands.rasters}
+        image = stack.enter_context(open_raster(rasters[IMAGE], chosen[IMAGE] or None, modulus=True))
+        sources: dict[str, BandSource] = {IMAGE: image}
+        resampled = []
+        for name in bands.rasters[1:]:
+            raster = stack.enter_context(open_raster(rasters[name], chosen[name], modulus=True))
+            placed = stack.enter_context(on_grid(name, raster, image))
+            sources[name] = placed
+            if isinstance(placed, WarpedReader):
+                resampled.append(placed.words)
+        yield CompositeReader(image, sources, bands, resampled)

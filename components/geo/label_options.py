@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, model_validator
+from pydantic import Field, NonNegativeFloat, field_validator, model_validator
 
 from components.options import Options
 
@@ -10,19 +10,32 @@ VOID = "void"
 """Stands for void where an option maps something to a class."""
 
 
-class ColorLabels(Options):
+class IgnoreOptions(Options):
+    """How the raster of an eroded truth (`data.ignore`; ISPRS noBoundary) marks the pixels that do not count."""
+
+    value: int | tuple[int, ...] = 0
+    """The value that all bands hold there, or one value a band (of a palette raster: red, green, blue)."""
+
+
+class _Labels(Options):
+    ignore: IgnoreOptions = IgnoreOptions()
+    """Only of use where `data.ignore` names rasters."""
+
+
+class ColorLabels(_Labels):
     """Rasters read through their colours: three bands of uint8, or one band with a palette."""
 
     kind: Literal["colors"] = "colors"
     tolerance: int = Field(default=0, ge=0, le=64)
     """How far each channel may lie from a class's colour, for label files that were compressed with loss. 0 is strict.
-    A colour within reach of two classes goes to the nearer one, by the largest channel difference."""
+    A colour within reach of two classes goes to the nearer one, by the largest channel difference; of two that are
+    equally near, to neither."""
     resample: bool = False
     """Take labels on another grid or in another coordinate system than the image's, by nearest neighbour. False makes
     it an error."""
 
 
-class IndexLabels(Options):
+class IndexLabels(_Labels):
     """One-band integer rasters whose pixel values stand for classes.
 
     Numbers mean nothing by themselves, so one of `first` and `values` has to be said.
@@ -47,8 +60,11 @@ class IndexLabels(Options):
         return self
 
 
-class MaskLabels(Options):
-    """One binary raster a class (`data.labels` maps class names to patterns): not zero is the class."""
+class MaskLabels(_Labels):
+    """One binary raster a class (`data.labels` maps class names to patterns): not zero is the class.
+
+    A mask may also be named `void`: what it claims is void, whatever the others claim.
+    """
 
     kind: Literal["masks"]
     background: str = VOID
@@ -59,7 +75,7 @@ class MaskLabels(Options):
     """As `ColorLabels.resample`."""
 
 
-class VectorLabels(Options):
+class VectorLabels(_Labels):
     """Polygons and lines, rasterised on the image's grid.
 
     GeoJSON, GeoPackage, Shapefile (what OGR reads), or a CSV with a WKT column as in DSTL. Geometries are warped from
@@ -70,16 +86,18 @@ class VectorLabels(Options):
     attribute: str
     """The attribute that holds the class."""
     values: dict[str, str] | None = None
-    """Attribute value (as text) -> class name or `void`; None takes the attribute as the class's name."""
+    """Attribute value (as text) -> class name or `void`; None takes the attribute as the class's name. Values that mean
+    no class are unknown pixels, not background."""
     layer: str | None = None
     background: str = VOID
     """The class of pixels that no geometry covers, or `void`."""
     burn_order: tuple[str, ...] = ()
-    """Class names from bottom to top: later ones cover earlier ones; empty takes the order of `classes`."""
+    """Class names from bottom to top: later ones cover earlier ones. Classes that are not listed lie below, in the
+    order of `classes`; void, where not listed, on top."""
     all_touched: bool = False
     """Burn every pixel that a geometry touches, not only those whose centre it covers."""
     line_width_m: dict[str, NonNegativeFloat] = Field(default_factory=dict)
-    """Class name -> width in metres to which its lines (and points) are widened."""
+    """Class name -> width in metres to which its lines (and points) are widened; others are one pixel wide."""
     crs: str | None = None
     """Overrides the file's coordinate system (a CSV has none)."""
     coordinates: Literal["ground", "pixel", "unit"] = "ground"
@@ -89,7 +107,30 @@ class VectorLabels(Options):
     tile_column: str | None = None
     """The attribute that says to which tile a geometry belongs; None takes all that lie on the tile."""
     grid_sizes: str | None = None
-    """A CSV with the columns tile, x_max, y_min, for `coordinates: unit`."""
+    """A CSV for `coordinates: unit`: the tile in its first column, and columns x_max and y_min (also Xmax, Ymin)."""
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _values_are_text(cls, values: object) -> object:
+        # YAML reads `1: building` as a number, `no: void` as a truth value; attributes are compared as text.
+        return {value_text(value): name for value, name in values.items()} if isinstance(values, dict) else values
+
+    @model_validator(mode="after")
+    def _grid_sizes_for_unit(self) -> "VectorLabels":
+        if (self.coordinates == "unit") != (self.grid_sizes is not None):
+            raise ValueError("`coordinates: unit` and `grid_sizes` go together")
+        if self.coordinates == "pixel" and self.crs is not None:
+            raise ValueError("`crs` is for `coordinates: ground`")
+        return self
+
+
+def value_text(value: object) -> str:
+    """An attribute's value as it is written in `values`: whole numbers without a point, truth values in lower case."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
 
 
 LabelOptions = Annotated[ColorLabels | IndexLabels | MaskLabels | VectorLabels, Field(discriminator="kind")]

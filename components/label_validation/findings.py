@@ -1,19 +1,26 @@
 """What the validator found: one finding, one place, one remedy."""
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
 
+from components.label_validation.codes import CODES, SEVERITIES, Severity
+from components.label_validation.options import Budget
 from components.options import Options
-
-Severity = Literal["error", "warning", "info"]
-SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
+from components.tile_source import TileSource
 
 
 class Finding(Options):
     """One thing that was found.
 
-    `code` is stable and meant for machines (`label-size`); `place` says where in the file, or is empty.
+    Attributes:
+        code: Stable and meant for machines (`label-size`); one of `components.label_validation.codes.CODES`.
+        severity: After the budgets.
+        tile: The tile's id; empty where the data set as a whole is meant.
+        file: The file that is wrong, or empty.
+        found, expected, remedy: In words.
+        place: Where in the tile or on the ground, in words, or empty.
+        row, col: The same in tile pixels, or None.
+        other_tile: The second tile of a pair, or empty.
     """
 
     code: str
@@ -24,6 +31,65 @@ class Finding(Options):
     expected: str
     remedy: str
     place: str = ""
+    row: int | None = None
+    col: int | None = None
+    other_tile: str = ""
+
+
+def finding_of(
+    code: str,
+    source: TileSource | None,
+    *,
+    found: str,
+    expected: str,
+    remedy: str,
+    file: str = "",
+    severity: Severity | None = None,
+    place: str = "",
+    at: tuple[int, int] | None = None,
+    other_tile: str = "",
+) -> Finding:
+    """A finding of a code; its severity is the code's own unless one is given.
+
+    Args:
+        code: One of `CODES`.
+        source: The tile; None is the data set as a whole.
+        found, expected, remedy, file, place, other_tile: See `Finding`.
+        severity: Instead of the code's own.
+        at: (row, col) of the place in tile pixels.
+    """
+    row, col = at if at is not None else (None, None)
+    return Finding(
+        code=code,
+        severity=severity or CODES[code].severity,
+        tile=source.tile if source else "",
+        file=file,
+        found=found,
+        expected=expected,
+        remedy=remedy,
+        place=place or ("" if at is None else f"row {row}, column {col}"),
+        row=row,
+        col=col,
+        other_tile=other_tile,
+    )
+
+
+def apply_budgets(findings: Sequence[Finding], budgets: Mapping[str, Budget]) -> list[Finding]:
+    """The findings with the severities that the configuration gives them; see `Budget`."""
+    counts = Counter(finding.code for finding in findings)
+    judged = []
+    for finding in findings:
+        budget = budgets.get(finding.code)
+        if budget is None:
+            judged.append(finding)
+            continue
+        severity = budget.severity or finding.severity
+        if severity == "off":
+            continue
+        if counts[finding.code] <= budget.at_most:
+            severity = SEVERITIES[min(SEVERITIES.index(severity) + 1, len(SEVERITIES) - 1)]
+        judged.append(finding.model_copy(update={"severity": severity}))
+    return judged
 
 
 def most_severe_first(findings: Sequence[Finding]) -> list[Finding]:
@@ -32,7 +98,7 @@ def most_severe_first(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def as_text(findings: Sequence[Finding]) -> str:
-    """The findings for a person to read, most severe first; ends with a count by severity."""
+    """The findings for a person to read, most severe first; ends with counts by code and by severity."""
     lines = []
     for finding in most_severe_first(findings):
         place = f" ({finding.place})" if finding.place else ""
@@ -42,6 +108,20 @@ def as_text(findings: Sequence[Finding]) -> str:
             lines.append(f"    file:     {finding.file}")
         lines.append(f"    expected: {finding.expected}")
         lines.append(f"    to fix:   {finding.remedy}")
+    if findings:
+        lines += ["", *_table(findings), ""]
     counts = Counter(finding.severity for finding in findings)
     total = ", ".join(f"{counts[severity]} {severity}{'s' * (counts[severity] != 1)}" for severity in SEVERITIES)
     return "\n".join([*lines, total]) + "\n"
+
+
+def _table(findings: Sequence[Finding]) -> list[str]:
+    """Findings of each code by severity, aligned; in the order of `CODES`."""
+    counts = Counter((finding.code, finding.severity) for finding in findings)
+    found = [code for code in CODES if any(counts[code, severity] for severity in SEVERITIES)]
+    width = max(len(code) for code in (*found, "code"))
+    header = f"{'code':<{width}}" + "".join(f"{severity:>9}" for severity in SEVERITIES)
+    rows = [
+        f"{code:<{width}}" + "".join(f"{counts[code, severity] or '':>9}" for severity in SEVERITIES) for code in found
+    ]
+    return [header, *rows]

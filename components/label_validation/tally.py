@@ -1,86 +1,68 @@
-"""Counts what a label raster holds: pixels per class, void, and colours off the palette with their places."""
+"""Counts what a tile's labels hold: pixels per class, void, and values of no class with their places."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.classes import UNKNOWN_ID, VOID_ID
-from components.geo.labels import LabelReader
-from components.geo.raster import Grid
-from components.geo.window import Window
+from components.label_validation.facts import LabelTally, UnknownValue
 
-STRIP_ROWS = 1024
-MOST_COLORS = 5
-"""How many colours off the palette are named for one tile."""
+MOST_VALUES = 5
+"""How many values of no class are named for one tile."""
 
-
-@dataclass(frozen=True)
-class UnknownColor:
-    """A colour off the palette: how often it was seen, and first where (row, col)."""
-
-    color: tuple[int, int, int]
-    pixels: int
-    row: int
-    col: int
+MOST_KEPT = 100_000
+"""How many different ones are told apart: a label that was compressed with loss has tens of thousands of colours, a
+16-bit one read by mistake could have any number. Later ones are counted, but cannot be named."""
 
 
-@dataclass(frozen=True)
-class LabelTally:
-    """What one label raster holds.
+class Tallier:
+    """Sums over the strips of one tile, at full resolution.
 
-    Attributes:
-        pixels: All pixels.
-        by_class: Pixels of each class, in id order.
-        void: Pixels of a void colour.
-        unknown: Pixels of a colour off the palette.
-        unknown_colors: The most frequent of those colours, at most `MOST_COLORS`, most frequent first.
+    Args:
+        class_count: K.
     """
 
-    pixels: int
-    by_class: tuple[int, ...]
-    void: int
-    unknown: int
-    unknown_colors: tuple[UnknownColor, ...] = field(default=())
+    def __init__(self, class_count: int) -> None:
+        self._class_count = class_count
+        self._counts = np.zeros(256, np.int64)
+        self._seen: dict[int, tuple[int, int, int]] = {}  # raw value -> pixels, row, col
 
+    def add(self, ids: NDArray[np.uint8], row: int, col: int, read_raw: Callable[[], NDArray[np.int64]]) -> None:
+        """Adds a strip.
 
-def tally_label(label: LabelReader, grid: Grid, class_count: int) -> LabelTally:
-    """Reads a tile's labels once, strip by strip, at full resolution.
+        Args:
+            ids: `(height, width)` uint8 class ids.
+            row, col: Of its upper left pixel in the tile.
+            read_raw: Gives the raw values `(height, width)`; called only where there are pixels of no class.
+        """
+        counts = np.bincount(ids.ravel(), minlength=256)
+        self._counts += counts
+        if not counts[UNKNOWN_ID]:
+            return
+        rows, cols = np.nonzero(ids == UNKNOWN_ID)
+        values, first, pixels = np.unique(read_raw()[rows, cols], return_index=True, return_counts=True)
+        for value, i, count in zip(values.tolist(), first.tolist(), pixels.tolist(), strict=True):
+            known = self._seen.get(value)
+            if known is not None:
+                self._seen[value] = (known[0] + count, known[1], known[2])
+            elif len(self._seen) < MOST_KEPT:
+                self._seen[value] = (count, int(rows[i]) + row, int(cols[i]) + col)
 
-    Raises:
-        EosegError: If they cannot be read.
-    """
-    counts = np.zeros(256, np.int64)
-    colors: dict[int, UnknownColor] = {}
-    height, width = grid.height, grid.width
-    for row in range(0, height, STRIP_ROWS):
-        window = Window(row, 0, min(STRIP_ROWS, height - row), width)
-        ids = label.read(window)
-        strip_counts = np.bincount(ids.ravel(), minlength=256)
-        counts += strip_counts
-        if strip_counts[UNKNOWN_ID]:
-            _collect(colors, label.read_colors(window), ids == UNKNOWN_ID, row)
-    frequent = sorted(colors.values(), key=lambda c: (-c.pixels, c.color))[:MOST_COLORS]
-    return LabelTally(
-        pixels=height * width,
-        by_class=tuple(int(n) for n in counts[:class_count]),
-        void=int(counts[VOID_ID]),
-        unknown=int(counts[UNKNOWN_ID]),
-        unknown_colors=tuple(frequent),
-    )
+    def tally(self, describe: Callable[[int], str]) -> LabelTally:
+        """What was counted.
 
-
-def _collect(
-    seen: dict[int, UnknownColor], colors: NDArray[np.uint8], unknown: NDArray[np.bool_], first_row: int
-) -> None:
-    """Adds a strip's unknown colours to `seen`, keyed by the packed colour."""
-    rows, cols = np.nonzero(unknown)
-    red, green, blue = (colors[rows, cols, i].astype(np.int64) for i in range(3))
-    packed, first, pixels = np.unique(red << 16 | green << 8 | blue, return_index=True, return_counts=True)
-    for key, i, count in zip(packed.tolist(), first.tolist(), pixels.tolist(), strict=True):
-        known = seen.get(key)
-        if known is not None:
-            seen[key] = UnknownColor(known.color, known.pixels + count, known.row, known.col)
-        else:
-            color = (key >> 16, key >> 8 & 255, key & 255)
-            seen[key] = UnknownColor(color, count, int(rows[i]) + first_row, int(cols[i]))
+        Args:
+            describe: A raw value in words.
+        """
+        frequent = sorted(self._seen.items(), key=lambda item: (-item[1][0], item[0]))[:MOST_VALUES]
+        return LabelTally(
+            pixels=int(self._counts.sum()),
+            by_class=tuple(int(n) for n in self._counts[: self._class_count]),
+            void=int(self._counts[VOID_ID]),
+            unknown=int(self._counts[UNKNOWN_ID]),
+            unknown_values=tuple(
+                UnknownValue(text=describe(value), pixels=pixels, row=row, col=col)
+                for value, (pixels, row, col) in frequent
+            ),
+        )

@@ -1,4 +1,4 @@
-"""The Beam side of label validation: tiles in, one report a tile out."""
+"""The Beam side of label validation: tiles in, their facts as files out."""
 
 from collections.abc import Iterator
 
@@ -7,39 +7,43 @@ import apache_beam as beam
 from components.classes import ClassTable
 from components.geo.bands import BandSet
 from components.geo.label_options import LabelOptions
-from components.geo.labels import LabelDecoder
-from components.label_validation.checks import TileReport, ValidationOptions, check_tile
+from components.label_validation.facts_files import write_facts
+from components.label_validation.measure_tile import TileMeasurer
 from components.tile_source import TileSource
 
 
-class CheckTiles(beam.PTransform):
-    """PCollection of `TileSource` to PCollection of `TileReport`."""
+class MeasureTiles(beam.PTransform):
+    """PCollection of `TileSource` to PCollection of the paths of the facts files below `folder`.
 
-    def __init__(self, bands: BandSet, table: ClassTable, labels: LabelOptions, options: ValidationOptions) -> None:
+    Facts travel through files, not through the runner: whoever judges them is not part of the Beam job, and on a
+    cluster a worker's own folders are not the driver's.
+    """
+
+    def __init__(self, bands: BandSet, table: ClassTable, labels: LabelOptions, folder: str) -> None:
         super().__init__()
         self._bands = bands
         self._table = table
         self._labels = labels
-        self._options = options
+        self._folder = folder
 
     def expand(self, tiles: beam.PCollection) -> beam.PCollection:
-        """Checks each tile by itself."""
+        """Measures each tile by itself."""
         return (
             tiles
             | "Spread" >> beam.Reshuffle()
-            | "Check" >> beam.ParDo(_Check(self._bands, self._table, self._labels, self._options))
+            | "Measure" >> beam.ParDo(_Measure(self._bands, self._table, self._labels, self._folder))
         )
 
 
-class _Check(beam.DoFn):
-    def __init__(self, bands: BandSet, table: ClassTable, labels: LabelOptions, options: ValidationOptions) -> None:
+class _Measure(beam.DoFn):
+    def __init__(self, bands: BandSet, table: ClassTable, labels: LabelOptions, folder: str) -> None:
         self._bands = bands
         self._table = table
         self._labels = labels
-        self._options = options
+        self._folder = folder
 
     def setup(self) -> None:
-        self._decoder = LabelDecoder(self._table, self._labels)
+        self._measurer = TileMeasurer(self._bands, self._table, self._labels)
 
-    def process(self, source: TileSource) -> Iterator[TileReport]:
-        yield check_tile(source, self._bands, self._table, self._decoder, self._options)
+    def process(self, source: TileSource) -> Iterator[str]:
+        yield write_facts(self._measurer.measure(source), self._folder)

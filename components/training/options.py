@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from components.dataset.augment import AugmentOptions
+from components.dataset.order import Sampling
 from components.options import Options
 
 
@@ -47,6 +48,10 @@ class TrainingOptions(Options):
     """Median frequency balancing as in the SegNet paper, or all classes alike."""
     max_class_weight: PositiveFloat = 10.0
     """Cuts the weights of very rare classes, whose few pixels would otherwise rule the gradient."""
+    sampling: Sampling = "uniform"
+    """Every patch once an epoch, or as many draws with replacement that give each class the same chance
+    (`components.dataset.order`). Then `class_weights: none` is the usual choice, else rare classes are favoured twice;
+    and a class that few patches show repeats those few: the only patch with a class, of K, is every K-th patch seen."""
     augmentation: AugmentOptions = AugmentOptions()
     seed: NonNegativeInt = Field(default=0, lt=2**31)
     """Decides initial weights, order and augmentation."""

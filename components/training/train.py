@@ -107,6 +107,7 @@ def train(
         seed=training.seed,
         start_step=state.step,
         stop_step=steps,
+        sampling=training.sampling,
     )
     checkpoint_every = training.checkpoint_every or epoch_steps
     mark = time.monotonic()

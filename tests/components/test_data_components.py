@@ -1,21 +1,16 @@
-"""The data components, each by its own executor function: LabelValidator, TileExampleGen, AnomalyGate."""
+"""The data components, each by its own executor function: LabelValidator, TileExampleGen."""
 
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import apache_beam as beam
-import numpy as np
 import pytest
 import tensorflow as tf
-import tensorflow_data_validation as tfdv
-from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx import v1 as tfx
 from tfx.types import artifact_utils
 
 from components.classes import ClassTable
-from components.data_statistics.component import VERDICT_FILE, AnomalyGate, DataVerdict
-from components.data_statistics.skew import ANOMALIES_FILE, STATISTICS_FILE, scalar_features
 from components.errors import DataError, LabelError
 from components.geo.bands import BandSet
 from components.geo.label_options import ColorLabels
@@ -101,55 +96,3 @@ def test_tile_example_gen_names_the_tile_that_cannot_be_read(
     image.write_bytes(image.read_bytes()[:6000])
     with pytest.raises(DataError, match=r"tile train 1: .*train\.tif cannot be read"):
         ingest(tiles, table, tmp_path)
-
-
-def statistics_of(means: np.ndarray) -> object:
-    name = scalar_features(("roof",), ("red",))[-2]
-    assert name == "band_mean/red"
-    import pandas as pd
-
-    return tfdv.generate_statistics_from_dataframe(pd.DataFrame({name: means}))
-
-
-def gate(train: np.ndarray, other: np.ndarray, folder: Path, anomaly: str = "") -> None:
-    statistics = artifact(tfx.types.standard_artifacts.ExampleStatistics, folder / "statistics")
-    anomalies = artifact(tfx.types.standard_artifacts.ExampleAnomalies, folder / "anomalies")
-    schema = artifact(tfx.types.standard_artifacts.Schema, folder / "schema")
-    anomalies.split_names = artifact_utils.encode_split_names(["train", "eval"])  # type: ignore[attr-defined]
-    for split, means in (("train", train), ("eval", other)):
-        for kind in ("statistics", "anomalies"):
-            (folder / kind / f"Split-{split}").mkdir(parents=True)
-        (folder / "statistics" / f"Split-{split}" / STATISTICS_FILE).write_bytes(
-            statistics_of(means).SerializeToString()  # type: ignore[attr-defined]
-        )
-        found = anomalies_pb2.Anomalies()
-        if anomaly and split == "eval":
-            found.anomaly_info["void_share"].reason.add(description=anomaly)
-        (folder / "anomalies" / f"Split-{split}" / ANOMALIES_FILE).write_bytes(found.SerializeToString())
-    (folder / "schema").mkdir()
-    tfdv.write_schema_text(tfdv.infer_schema(statistics_of(train)), str(folder / "schema" / "schema.pbtxt"))
-    AnomalyGate.test_call(
-        statistics=statistics,
-        schema=schema,
-        anomalies=anomalies,
-        verdict=artifact(DataVerdict, folder / "verdict"),
-        max_skew=0.5,
-    )
-
-
-def test_anomaly_gate_lets_sound_statistics_pass(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    gate(rng.normal(100, 10, 500), rng.normal(100, 10, 500), tmp_path)
-    assert (tmp_path / "verdict" / VERDICT_FILE).exists()
-
-
-def test_anomaly_gate_stops_at_bands_that_hardly_overlap(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    with pytest.raises(DataError, match=r"split eval, feature band_mean/red"):
-        gate(rng.normal(100, 10, 500), rng.normal(200, 10, 500), tmp_path)
-
-
-def test_anomaly_gate_stops_at_an_anomaly_of_example_validator(tmp_path: Path) -> None:
-    same = np.linspace(0, 1, 100)
-    with pytest.raises(DataError, match="split eval, feature void_share: values out of range"):
-        gate(same, same, tmp_path, anomaly="values out of range")

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from components.errors import ConfigError, DataError, MissingFileError
+from components.geo.window import Window
+from tests.make_raster import write_raster
 from tfx_pipeline.tiles import DataOptions, find_tiles
 
 
@@ -88,5 +91,142 @@ def test_two_images_of_one_id_are_refused(tmp_path: Path) -> None:
 def test_patterns_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="which `images`"):
         options(tmp_path, labels="{place}/{tile}.tif")
+    with pytest.raises(ValidationError, match=r"rasters\.dsm uses {place}, which `images`"):
+        options(tmp_path, rasters={"dsm": "{place}/{tile}.tif"})
     with pytest.raises(ValidationError, match="numbers start at 1"):
         options(tmp_path, bands={"red": 0})
+
+
+def test_every_pattern_is_filled_with_what_the_image_matched(tmp_path: Path) -> None:
+    for name in ("2020_1", "2021_2"):
+        for kind in ("rgb", "dsm", "roof", "lawn", "edge"):
+            (tmp_path / f"{kind} {name}.tif").touch()
+    found = find_tiles(
+        options(
+            tmp_path,
+            images="rgb {year}_{tile}.tif",
+            rasters={"dsm": "dsm {year}_{tile}.tif"},
+            labels={"roof": "roof {year}_{tile}.tif", "lawn": "lawn {year}_{tile}.tif"},
+            ignore="edge {year}_{tile}.tif",
+            date="{year}",
+        )
+    )
+    first, second = found
+    assert (first.tile, first.date, second.tile, second.date) == ("1", "2020", "2", "2021")
+    assert first.rasters == {"dsm": str(tmp_path / "dsm 2020_1.tif")}
+    assert first.label == ""
+    assert list(second.masks.items()) == [
+        ("roof", str(tmp_path / "roof 2021_2.tif")),
+        ("lawn", str(tmp_path / "lawn 2021_2.tif")),
+    ]
+    assert second.ignore == str(tmp_path / "edge 2021_2.tif")
+
+
+@pytest.mark.parametrize("kind", ["dsm", "roof", "edge"])
+def test_each_missing_file_of_a_tile_is_named(kind: str, tmp_path: Path) -> None:
+    for tile in ("1", "2"):
+        for made in ("rgb", "dsm", "roof", "edge"):
+            if (made, tile) != (kind, "2"):
+                (tmp_path / f"{made}{tile}.tif").touch()
+    with pytest.raises(MissingFileError, match=rf"tile 2 has no .*{kind}2\.tif does not exist"):
+        find_tiles(
+            options(
+                tmp_path,
+                images="rgb{tile}.tif",
+                rasters={"dsm": "dsm{tile}.tif"},
+                labels={"roof": "roof{tile}.tif"},
+                ignore="edge{tile}.tif",
+            )
+        )
+
+
+def test_one_vector_file_serves_all_tiles(tmp_path: Path) -> None:
+    make_files(tmp_path, ["1", "2"])
+    (tmp_path / "all labels.gpkg").touch()
+    found = find_tiles(options(tmp_path, labels="all labels.gpkg"))
+    assert {tile.label for tile in found} == {str(tmp_path / "all labels.gpkg")}
+
+
+def test_a_date_that_is_none_is_named_with_its_file(tmp_path: Path) -> None:
+    make_files(tmp_path, ["1", "2"])
+    with pytest.raises(ConfigError, match=r"part 1\.tif: '1' is no date"):
+        find_tiles(options(tmp_path, date="{tile}"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"list": "tiles.csv"}, "received images and list"),
+        ({"images": None}, "received none"),
+        ({"images": None, "list": "tiles.csv"}, "`labels` goes with `images`; with `list`"),
+        ({"splits": {"train": 0.5, "eval": ["2"]}}, "one or the other"),
+        ({"splits": {"train": 0.5, "eval": 0.6}}, "these sum to 1.1"),
+        ({"splits": {"train": 1.2, "eval": -0.2}}, "above 0"),
+        ({"splits": {"train": "rest", "eval": "rest"}}, "only one split can take the `rest`"),
+        ({"blocks": {"size_px": 64, "eval": [0]}}, "take `splits` out, or `blocks`"),
+        ({"split_registry": "s3://bucket/splits.json"}, "a local file"),
+        ({"rasters": {"image": "{tile}.tif"}}, "give further rasters other names"),
+    ],
+)
+def test_contradictions_are_refused(changes: dict[str, object], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match=message):
+        options(tmp_path, **changes)
+
+
+def test_labels_fit_their_kind_and_the_classes(tmp_path: Path) -> None:
+    masks = options(tmp_path, labels={"roof": "{folder}{tile}.tif"})
+    masks.check_labels("masks", ("roof", "lawn"))
+    with pytest.raises(ValueError, match=r"labels.kind is colors; expected masks"):
+        masks.check_labels("colors", ("roof",))
+    with pytest.raises(ValueError, match="a mask is named roof, which is no class; classes are lawn"):
+        masks.check_labels("masks", ("lawn",))
+    with pytest.raises(ValueError, match="must map class names to files"):
+        options(tmp_path).check_labels("masks", ("roof",))
+    one_file = options(tmp_path, labels="all.gpkg")
+    one_file.check_labels("vectors", ("roof",))
+    with pytest.raises(ValueError, match="all tiles would share one label raster"):
+        one_file.check_labels("index", ("roof",))
+
+
+def test_shares_deal_tiles_by_their_ids_alone(tmp_path: Path) -> None:
+    tiles = [str(i) for i in range(30)]
+    make_files(tmp_path, tiles)
+    shares = {"train": 0.5, "eval": 0.3, "test": 0.2}
+    few = {tile.tile: tile.split for tile in find_tiles(options(tmp_path, splits=shares))}
+    assert set(few.values()) == {"train", "eval", "test"}
+    make_files(tmp_path, [f"new {i}" for i in range(30)])
+    many = {tile.tile: tile.split for tile in find_tiles(options(tmp_path, splits=shares))}
+    assert len(many) == 60
+    assert {tile: many[tile] for tile in tiles} == few
+
+
+def test_blocks_cut_a_tile_into_parts_of_all_splits(tmp_path: Path) -> None:
+    write_raster(tmp_path / "big.tif", np.zeros((64, 96), np.uint8))
+    (tmp_path / "label.tif").touch()
+    blocks = {"size_px": 32, "pattern": "checkerboard", "folds": 2, "eval": [1], "buffer_px": 4}
+    found = find_tiles(options(tmp_path, images="big.tif", labels="label.tif", tile_id="big", splits={}, blocks=blocks))
+    assert [(source.tile, source.split, source.area) for source in found] == [
+        ("big/r0c0", "train", Window(0, 0, 28, 28)),
+        ("big/r0c2", "train", Window(0, 68, 28, 28)),
+        ("big/r1c1", "train", Window(36, 36, 28, 24)),
+        ("big/r0c1", "eval", Window(0, 32, 32, 32)),
+        ("big/r1c0", "eval", Window(32, 0, 32, 32)),
+        ("big/r1c2", "eval", Window(32, 64, 32, 32)),
+    ]
+    assert {source.image for source in found} == {str(tmp_path / "big.tif")}
+
+
+def test_blocks_that_leave_a_split_empty_say_what_helps(tmp_path: Path) -> None:
+    write_raster(tmp_path / "big.tif", np.zeros((64, 64), np.uint8))
+    (tmp_path / "label.tif").touch()
+    with pytest.raises(DataError, match="smaller size_px"):
+        find_tiles(
+            options(
+                tmp_path,
+                images="big.tif",
+                labels="label.tif",
+                tile_id="big",
+                splits={},
+                blocks={"size_px": 64, "eval": [0]},
+            )
+        )

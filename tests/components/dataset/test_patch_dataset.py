@@ -3,7 +3,8 @@ import pytest
 
 from components.classes import VOID_ID
 from components.dataset.augment import AugmentOptions
-from components.dataset.patch_dataset import epoch_order, evaluation_batches, training_batches
+from components.dataset.order import balanced_weights, epoch_order
+from components.dataset.patch_dataset import evaluation_batches, training_batches
 from components.dataset.record_index import index_records
 from components.dataset.statistics import split_statistics
 
@@ -21,10 +22,11 @@ def split(tmp_path_factory, patches, write_patches, record_format):
     return index_records([path]), record_format, split_statistics([path], record_format)
 
 
-def batches(split, augmentation=AS_IT_IS, *, batch_size=3, seed=5, start_step=0, stop_step=7):
+def batches(split, augmentation=AS_IT_IS, *, batch_size=3, start_step=0, stop_step=7, sampling="uniform"):
     dataset = training_batches(
-        *split, augmentation, batch_size=batch_size, seed=seed, start_step=start_step, stop_step=stop_step
-    )
+        *split, augmentation, batch_size=batch_size, seed=5, start_step=start_step, stop_step=stop_step,
+        sampling=sampling,
+    )  # fmt: skip
     return [(image.numpy(), label.numpy()) for image, label in dataset]
 
 
@@ -41,22 +43,34 @@ def test_every_patch_comes_once_an_epoch_as_it_was_written(split, patches):
         np.testing.assert_array_equal(label, patches[number].label)
 
 
-def test_order_depends_on_seed_and_epoch_alone():
-    orders = [tuple(epoch_order(50, seed, epoch)) for seed in (0, 1) for epoch in (0, 1)]
-    assert len(set(orders)) == 4
-    assert all(sorted(order) == list(range(50)) for order in orders)
-    assert tuple(epoch_order(50, 0, 0)) == orders[0]
-
-
+@pytest.mark.parametrize("sampling", ["uniform", "class_balanced"])
 @pytest.mark.parametrize("start", [1, 4, 6])
-def test_a_resumed_run_sees_what_an_unbroken_one_sees(split, start: int):
+def test_a_resumed_run_sees_what_an_unbroken_one_sees(split, start: int, sampling):
     options = AugmentOptions(brightness=0.2, contrast=0.2)
-    unbroken = batches(split, options)[start:]
-    resumed = batches(split, options, start_step=start)
+    unbroken = batches(split, options, sampling=sampling)[start:]
+    resumed = batches(split, options, start_step=start, sampling=sampling)
     assert len(unbroken) == len(resumed) == 7 - start
     for (image, label), (image_again, label_again) in zip(unbroken, resumed, strict=True):
         np.testing.assert_array_equal(image, image_again)
         np.testing.assert_array_equal(label, label_again)
+
+
+def test_class_balanced_batches_are_drawn_by_the_records_own_fractions(
+    tmp_path, make_patch, write_patches, record_format
+):
+    # One patch of class 1 among five of class 0, and one that is void.
+    labels = [0, 0, 1, 0, VOID_ID, 0, 0]
+    patches = [make_patch(i, label=np.full((8, 8), class_id, np.uint8)) for i, class_id in enumerate(labels)]
+    path = write_patches(tmp_path / "train", patches)
+    statistics = split_statistics([path], record_format)
+    seen = batches((index_records([path]), record_format, statistics), sampling="class_balanced", stop_step=70)
+    numbers = np.concatenate([image[:, 0, 0, 0] for image, _ in seen])
+    weights = balanced_weights(statistics.class_fraction)
+    np.testing.assert_allclose(weights, [0.1, 0.1, 0.5, 0.1, 0, 0.1, 0.1])
+    np.testing.assert_array_equal(numbers, np.concatenate([epoch_order(7, 5, epoch, weights) for epoch in range(30)]))
+    # 210 draws, half of them expected to be of class 1: a standard deviation is sqrt(210 / 4) = 7.2 draws.
+    assert abs((numbers == 2).sum() - 105) < 4 * 7.2
+    assert 4 not in numbers
 
 
 def test_a_batch_may_be_larger_than_the_split(split):

@@ -22,6 +22,8 @@ def test_statistics_equal_those_of_all_valid_pixels(tmp_path, make_patch, write_
         counts = [int((label == class_id).sum()) for label in labels]
         assert statistics.class_pixels[class_id] == pytest.approx(sum(counts), abs=1e-3)
         assert statistics.class_patch_pixels[class_id] == 64 * sum(count > 0 for count in counts)
+        shares = [count / 64 for count in counts]
+        np.testing.assert_allclose(statistics.class_fraction[:, class_id], shares, atol=1e-7)
     assert statistics.records == 3
 
 

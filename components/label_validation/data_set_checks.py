@@ -1,0 +1,197 @@
+"""Checks of what only shows over all tiles: facts in, findings out."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from components.classes import ClassTable
+from components.geo.raster import Georeference, Grid
+from components.label_validation.facts import TileFacts
+from components.label_validation.findings import Finding, finding_of
+from components.label_validation.options import ValidationOptions
+from components.splits.leakage import find_leaks, footprint_of
+from components.tile_source import SPLITS
+
+
+def check_splits(tiles: Sequence[TileFacts], table: ClassTable, options: ValidationOptions) -> list[Finding]:
+    """`empty-split`, `class-absent`, `imbalance`."""
+    findings = []
+    for split in SPLITS:
+        members = [facts for facts in tiles if facts.source.split == split]
+        if split != "test" and not members:
+            findings.append(
+                finding_of(
+                    "empty-split",
+                    None,
+                    found=f"split {split} has no tile",
+                    expected="at least one tile in train and in eval",
+                    remedy=f"list tiles under splits.{split}",
+                )
+            )
+        tallies = [facts.tally for facts in members if facts.tally is not None]
+        if not members or len(tallies) < len(members):
+            continue
+        totals = [sum(tally.by_class[i] for tally in tallies) for i in range(len(table))]
+        for name, total in zip(table.names, totals, strict=True):
+            if total == 0:
+                findings.append(
+                    finding_of(
+                        "class-absent",
+                        None,
+                        severity="error" if split == "train" else "warning",
+                        found=f"class {name} has no pixel in split {split}",
+                        expected="every class in every split",
+                        remedy=f"move a tile that holds {name} into {split}, or take the class out of `classes`",
+                    )
+                )
+        if split == "train" and min(totals) and max(totals) / min(totals) > options.max_imbalance:
+            rarest = table.names[totals.index(min(totals))]
+            most_frequent = table.names[totals.index(max(totals))]
+            findings.append(
+                finding_of(
+                    "imbalance",
+                    None,
+                    found=f"class {most_frequent} has {max(totals) / min(totals):,.0f} times the training pixels of "
+                    f"{rarest}",
+                    expected=f"at most {options.max_imbalance:,.0f} times (validation.max_imbalance)",
+                    remedy=f"add tiles with {rarest}, or merge it into another class",
+                )
+            )
+    return findings
+
+
+def check_duplicates(tiles: Sequence[TileFacts]) -> list[Finding]:
+    """`duplicate-tile`, `duplicate-label`: the same pixels twice, whatever the files are called and packed like.
+
+    Blank images are equal without being copies, and so are labels of one class.
+    """
+    findings = []
+    images = _groups((facts.image_digest, facts) for facts in tiles if not facts.is_blank)
+    for members in images:
+        first = members[0]
+        for other in members[1:]:
+            # Against a member of another split, where there is one: that is what must be said.
+            twin = next((m for m in members if m.source.split != other.source.split), first)
+            across = twin.source.split != other.source.split
+            findings.append(
+                finding_of(
+                    "duplicate-tile",
+                    other.source,
+                    severity="error" if across else "warning",
+                    file=other.source.image,
+                    found=f"the image ({other.source.split}) has the same pixels as that of tile {twin.source.tile} "
+                    f"({twin.source.split})",
+                    expected="every image once: a copy in another split is evaluated on what was trained on"
+                    if across
+                    else "every image once: a copy counts twice",
+                    remedy="leave one of the two out (`exclude`)",
+                    other_tile=twin.source.tile,
+                )
+            )
+    labels = _groups(
+        (facts.label_digest, facts)
+        for facts in tiles
+        if facts.tally is not None and sum(n > 0 for n in facts.tally.by_class) > 1
+    )
+    for members in labels:
+        first = members[0]
+        for other in members[1:]:
+            if other.image_digest == first.image_digest:
+                continue
+            findings.append(
+                finding_of(
+                    "duplicate-label",
+                    other.source,
+                    file=other.source.label_files[0],
+                    found=f"the label has the same pixels as that of tile {first.source.tile}, whose image is another",
+                    expected="a label of its own for every image",
+                    remedy="find the right label for one of the two",
+                    other_tile=first.source.tile,
+                )
+            )
+    return findings
+
+
+def _groups(keyed: Iterable[tuple[str, TileFacts]]) -> list[list[TileFacts]]:
+    groups: dict[str, list[TileFacts]] = defaultdict(list)
+    for key, facts in keyed:
+        if key:
+            groups[key].append(facts)
+    return [members for members in groups.values() if len(members) > 1]
+
+
+def check_uniformity(tiles: Sequence[TileFacts], options: ValidationOptions) -> list[Finding]:
+    """`mixed-dtype`, `mixed-crs`, `resolution-mismatch` between tiles."""
+    findings = []
+    dtypes = Counter(facts.dtype for facts in tiles if facts.dtype)
+    if len(dtypes) > 1:
+        most = dtypes.most_common(1)[0][0]
+        findings += [
+            finding_of(
+                "mixed-dtype",
+                facts.source,
+                file=facts.source.image,
+                found=f"the pixels are {facts.dtype}, those of {dtypes[most]} other tile(s) {most}",
+                expected="one dtype in all tiles: records of one data set have one form",
+                remedy=f"convert it, with the scaling of the others (gdal_translate -ot {most} -scale ...)",
+            )
+            for facts in tiles
+            if facts.dtype and facts.dtype != most
+        ]
+    systems = Counter(facts.image.crs for facts in tiles if facts.image is not None)
+    if len(systems) > 1:
+        listing = ", ".join(f"{name} ({count} tile(s))" for name, count in systems.most_common())
+        findings.append(
+            finding_of(
+                "mixed-crs",
+                None,
+                found=f"tiles have different coordinate systems: {listing}",
+                expected="nothing else, where tiles come from several zones",
+                remedy="nothing; maps come in the system of their tile",
+            )
+        )
+    sizes = {facts.source.tile: max(facts.image.pixel_size_m) for facts in tiles
+             if facts.image is not None and facts.image.pixel_size_m}  # fmt: skip
+    if sizes:
+        median = float(np.median(list(sizes.values())))
+        for facts in tiles:
+            size = sizes.get(facts.source.tile, median)
+            if max(size / median, median / size) > options.max_resolution_ratio:
+                findings.append(
+                    finding_of(
+                        "resolution-mismatch",
+                        facts.source,
+                        file=facts.source.image,
+                        found=f"a pixel is {size:.3g} m on the ground, {median:.3g} m in the median of the tiles",
+                        expected=f"a factor of at most {options.max_resolution_ratio:g} "
+                        "(validation.max_resolution_ratio)",
+                        remedy="warp the tile to the others' resolution (gdalwarp -r average -tr ...), or leave it out",
+                    )
+                )
+    return findings
+
+
+def check_ground(tiles: Sequence[TileFacts]) -> list[Finding]:
+    """`ground-overlap`: pairs of tiles of different splits that share ground."""
+    by_tile = {facts.source.tile: facts.source for facts in tiles}
+    footprints = [
+        footprint_of(
+            facts.source,
+            Grid(facts.image.height, facts.image.width, Georeference(facts.image.affine, facts.image.wkt)),
+        )
+        for facts in tiles
+        if facts.image is not None
+    ]
+    return [
+        finding_of(
+            "ground-overlap",
+            by_tile[leak.tile],
+            file=by_tile[leak.tile].image,
+            found=str(leak),
+            expected="no ground in two splits: what is trained on must not be evaluated on",
+            remedy="put both tiles into one split, leave one out (`exclude`), or crop it",
+            other_tile=leak.other_tile,
+        )
+        for leak in find_leaks(footprints)
+    ]
