@@ -12,8 +12,8 @@ from components.geo.raster import Grid
 from components.geo.window import Window
 
 SEGMENTS = 32
-"""Points an edge is cut into before it is warped. Straight lines bend in another coordinate system: from one UTM zone
-to the next, a 100 km edge deviates from its chords by less than 0.3 m when it is cut into 32."""
+"""Pieces an edge is cut into before it is warped. Straight lines bend in another coordinate system: from one UTM zone
+to the next, the middle of a 100 km edge by 13 m; of chords 32 times shorter it is 32 * 32 times less, a centimetre."""
 
 EQUAL_AREA = "EPSG:6933"
 """Equal-Area Scalable Earth grid: true areas between 86 degrees south and north."""

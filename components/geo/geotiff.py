@@ -10,7 +10,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import NodataShadowWarning, NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window as RasterioWindow
 
 from components.errors import MissingFileError, RasterError
@@ -174,12 +174,15 @@ class RasterReader:
             )
             opaque: NDArray[np.bool_] = alpha > 0
             return opaque
-        masks: NDArray[np.uint8] = self._pixels_of.read_masks(
-            list(self._mask_bands),
-            window=source,
-            out_shape=(len(self._mask_bands), *pixels.shape[1:]),
-            resampling=Resampling.nearest,
-        )
+        with warnings.catch_warnings():
+            # A file with a nodata value and an alpha or mask band: the nodata value counts, as GDAL has it.
+            warnings.simplefilter("ignore", NodataShadowWarning)
+            masks: NDArray[np.uint8] = self._pixels_of.read_masks(
+                list(self._mask_bands),
+                window=source,
+                out_shape=(len(self._mask_bands), *pixels.shape[1:]),
+                resampling=Resampling.nearest,
+            )
         inside: NDArray[np.bool_] = masks != 0
         return inside
 

@@ -14,7 +14,7 @@ of the pixels of one class (here: in this tile), sums over classes and bands:
 
 It is the slope of the tile's class colours against the others': 1 where classes differ as they do elsewhere, about 0
 where the label has nothing to do with the image (shuffled, or of another tile). A common change of brightness or of
-contrast cancels. A tile collapses where its slope is below `min_class_agreement` and far (three robust standard
+contrast cancels. A tile collapses where its slope is below `min_class_agreement` and far (two robust standard
 deviations) below the other tiles' slopes, so that a data set whose colours say little in every tile gives no alarm.
 """
 
@@ -177,7 +177,7 @@ def _collapse(i: int, facts: TileFacts, slopes: NDArray[np.float64], options: Va
         return []
     median = float(np.median(others))
     spread = ROBUST * float(np.median(np.abs(others - median))) + 0.1
-    if median - slopes[i] < 3 * spread:
+    if median - slopes[i] < 2 * spread:
         return []
     return [
         finding_of(

@@ -1,7 +1,7 @@
 """LabelValidator: the TFX component around the checks."""
 
 import json
-from typing import Sequence
+from typing import Mapping, Sequence
 
 import apache_beam as beam
 import tensorflow as tf
@@ -98,8 +98,9 @@ def LabelValidator(
     for target in (report.uri, report_copy):
         write_report(target, findings, facts, class_table)
         write_text(f"{target}/{REPORT_HTML}", page)
+    split_of = {source.tile: source.split for source in sources}
     for target in (anomalies.uri, f"{report_copy}/anomalies"):
-        _write_anomalies(target, findings, facts, splits)
+        _write_anomalies(target, findings, split_of, splits)
     anomalies.split_names = artifact_utils.encode_split_names(splits)
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
@@ -123,9 +124,8 @@ def write_report(folder: str, findings: Sequence[Finding], facts: Sequence[TileF
 
 
 def _write_anomalies(
-    folder: str, findings: Sequence[Finding], facts: Sequence[TileFacts], splits: Sequence[str]
+    folder: str, findings: Sequence[Finding], split_of: Mapping[str, str], splits: Sequence[str]
 ) -> None:
-    split_of = {of_tile.source.tile: of_tile.source.split for of_tile in facts}
     for split in splits:
         target = f"{folder}/Split-{split}"
         tf.io.gfile.makedirs(target)

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from affine import Affine
+from pydantic import Field
 
 from components.options import Options
 from components.tile_source import TileSource
@@ -164,8 +165,8 @@ class TileFacts(Options):
     image_digest: str = ""
     label_digest: str = ""
     shift: ShiftFacts | None = None
-    image_thumbnail: str = ""
-    label_thumbnail: str = ""
+    image_thumbnail: str = Field(default="", repr=False)
+    label_thumbnail: str = Field(default="", repr=False)
 
     @property
     def is_blank(self) -> bool:

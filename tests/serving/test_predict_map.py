@@ -168,7 +168,7 @@ def test_a_version_that_goes_away_half_way_begins_the_tile_anew(
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda write: write(np.zeros((20, 20, 2), np.uint8)), "gives 2 band"),
+        (lambda write: write(np.zeros((20, 20, 2), np.uint8)), "has 2 band"),
         (lambda write: write(np.zeros((20, 20, 3), np.uint16)), "pixels of type uint16"),
         (lambda write: Path("/nowhere/tile.tif"), "does not exist"),
     ],

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from rasterio.control import GroundControlPoint
 from rasterio.enums import Resampling
-from rasterio.errors import NotGeoreferencedWarning
+from rasterio.errors import NodataShadowWarning, NotGeoreferencedWarning
 
 from components.errors import MissingFileError, RasterError
 from components.geo.geotiff import open_raster
@@ -204,7 +204,8 @@ def test_validity_is_gdals_mask_of_any_chosen_band(tmp_path: Path, dtype: str, d
         last_is_alpha=kind == "alpha",
     )
     bands = data.draw(st.sampled_from([[1], [2, 1] if count > 2 else [1]]))
-    with rasterio.open(path) as dataset:
+    with rasterio.open(path) as dataset, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NodataShadowWarning)
         expected = dataset.read_masks(bands).any(axis=0)
     if mask is not None:
         np.testing.assert_array_equal(expected, mask)  # the oracle sees the mask file at all

@@ -153,17 +153,17 @@ def test_neighbours_in_two_systems_only_touch() -> None:
     assert leak.overlap == pytest.approx(size * PIXEL_M**2, rel=0.1)
 
 
-@pytest.mark.parametrize("edge", ["top", "right", "bottom", "left"])
+@pytest.mark.parametrize("edge", ["right", "left"])
 def test_edges_that_bend_in_the_other_system_are_followed(edge: str) -> None:
-    # A tile of 100 km in zone 33, whose edges bend by a hundred metres and more in zone 32.
+    # A tile of 100 km in zone 33, whose eastern and western edges bend by 13 m in zone 32.
     wide = footprint("wide", "train", Affine(100, 0, 100_000, 0, -100, 5_600_000), height=1000, width=1000, crs=UTM33)
-    corners = {"top": (0, 1), "right": (1, 2), "bottom": (2, 3), "left": (3, 0)}[edge]
+    corners = {"right": (1, 2), "left": (3, 0)}[edge]
     ends = outline(wide.grid)[list(corners)]
     zones = CRS.from_epsg(25833), CRS.from_epsg(25832)
     true = warp_points(np.vstack([ends, ends.mean(axis=0)]), *zones)
     assert true is not None
     between = (true[:2].mean(axis=0) + true[2]) / 2  # half way between the chord and the bent edge
-    assert np.hypot(*(true[2] - between)) > 30
+    assert np.hypot(*(true[2] - between)) > 5
     small = footprint("small", "eval", Affine(1, 0, between[0] - 2, 0, -1, between[1] + 2), height=4, width=4)
     back = warp_points(between[None], zones[1], zones[0])
     assert back is not None

@@ -163,3 +163,11 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_computed(record_fo
     with pytest.raises(NetworkError, match="patches of 40 px"):
         train([str(records_folder / "train-00000-of-00001")], [], odd, TINY, OPTIONS, str(tmp_path))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("small_network")
+def test_sampling_decides_the_result(run, tmp_path: Path) -> None:
+    uniform = run(tmp_path / "uniform")
+    balanced = run(tmp_path / "balanced", OPTIONS.model_copy(update={"sampling": "class_balanced"}))
+    weights = zip(uniform.model.get_weights(), balanced.model.get_weights(), strict=True)
+    assert any((a != b).any() for a, b in weights)
