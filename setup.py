@@ -16,7 +16,7 @@ RUNTIME = [
     "apache-beam==2.72.0",
     "dill==0.3.1.1",  # tfx-bsl imports it, Beam no longer brings it
     "rasterio==1.4.4",
-    "pyogrio>=0.9",  # vector labels: GeoJSON, GeoPackage, Shapefile
+    "pyogrio>=0.10",  # vector labels: GeoJSON, GeoPackage, Shapefile
     "shapely>=2",
     "numexpr>=2.10",  # derived bands
     "pystac>=1.10",
@@ -54,7 +54,10 @@ setup(
         include=["components", "components.*", "serving", "serving.*", "tfx_pipeline", "tfx_pipeline.*"]
     ),
     include_package_data=True,
-    package_data={"tfx_pipeline": ["configs/*.yaml", "report/*.j2", "report/*.css", "report/*.js"]},
+    package_data={
+        "components": ["label_validation/*.j2"],
+        "tfx_pipeline": ["configs/*.yaml", "report/*.j2", "report/*.css", "report/*.js"],
+    },
     install_requires=RUNTIME,
     extras_require={"gpu": ["tensorflow[and-cuda]==2.16.2"], "dev": DEVELOPMENT},
     entry_points={

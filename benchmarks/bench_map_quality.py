@@ -33,7 +33,7 @@ def main() -> None:
         return
     summary = json.loads(places.summary.read_text())
     tiles = {tile.tile: tile for tile in find_data_set(config, places, fingerprint=False).tiles}
-    decoder = LabelDecoder(config.table, config.labels)
+    decoder = LabelDecoder(config.table, config.label_options)
     total = np.zeros((len(config.table),) * 2, np.int64)
     for tile, path in summary["maps"].items():
         with open_raster(path) as land_cover, decoder.open(tiles[tile], land_cover.grid) as label:

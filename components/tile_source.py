@@ -30,6 +30,8 @@ class TileSource(Options):
     """Class name -> binary raster."""
     ignore: str = ""
     """A raster that marks pixels which the eroded truth leaves out (ISPRS noBoundary), or empty."""
+    area_of_interest: str = ""
+    """A vector file: what lies outside its polygons has no truth. Empty where all of the tile counts."""
     split: Split
     area: Window | None = None
     """The part of the tile that this source stands for, in tile pixels; None is all of it."""
@@ -55,8 +57,8 @@ class TileSource(Options):
     @property
     def files(self) -> tuple[str, ...]:
         """All files, the image first."""
-        ignored = (self.ignore,) if self.ignore else ()
-        return (self.image, *self.rasters.values(), *self.label_files, *ignored)
+        others = tuple(path for path in (self.ignore, self.area_of_interest) if path)
+        return (self.image, *self.rasters.values(), *self.label_files, *others)
 
 
 class TileList(Options):

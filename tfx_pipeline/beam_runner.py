@@ -61,7 +61,7 @@ class BeamOptions(Options):
     runner: Runner = "direct"
     """`direct`: on this machine, without Java. `flink`, `spark`: through a job server. `dataflow`: all by `extra`."""
     workers: int = Field(default=1, ge=1)
-    """Processes of the direct runner (1 stays in this process); the parallelism of Flink and of Spark without a
+    """Threads of the direct runner; the parallelism of Flink and of Spark without a
     `master`; the most machines of Dataflow."""
     master: str | None = Field(default=None, min_length=1)
     """`host:port` of Flink's REST server, or `spark://host:port`; None is a small cluster inside the job server."""
@@ -119,7 +119,10 @@ def beam_arguments(options: BeamOptions) -> list[str]:
         ConfigError: If a job server is to be started, and it or Java is not there.
     """
     if options.runner == "direct":
-        mode = "in_memory" if options.workers == 1 else "multi_processing"
+        # Threads, not Beam's multi_processing: reading, decoding and writing release the interpreter's lock, so that
+        # two scale well, while each process first imports TensorFlow for many seconds, and one that dies is waited
+        # for without an end.
+        mode = "in_memory" if options.workers == 1 else "multi_threading"
         chosen = ["--runner=DirectRunner", f"--direct_running_mode={mode}", f"--direct_num_workers={options.workers}"]
     elif options.runner == "dataflow":
         chosen = ["--runner=DataflowRunner", f"--max_num_workers={options.workers}"]

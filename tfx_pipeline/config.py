@@ -6,14 +6,15 @@ from components.classes import ClassTable, LandClass
 from components.data_statistics.options import StatisticsOptions
 from components.evaluation.gate import EvaluationOptions
 from components.geo.bands import BandSet
-from components.geo.label_options import ColorLabels, LabelOptions
+from components.geo.label_options import ColorLabels, LabelOptions, VectorLabels
 from components.geo.patches import PatchOptions
-from components.label_validation.checks import ValidationOptions
+from components.label_validation.options import ValidationOptions
 from components.options import Options
 from components.training.options import NetworkOptions, TrainingOptions
 from serving.batching import BatchingOptions
 from tfx_pipeline.beam_runner import BeamOptions
 from tfx_pipeline.data_options import DataOptions
+from tfx_pipeline.tile_root import expanded, join
 
 
 class SampleScenesOptions(Options):
@@ -70,6 +71,14 @@ class Config(Options):
         self.evaluation.check_metrics(table.names)
         self.data.check_labels(self.labels.kind, table.names)
         return self
+
+    @property
+    def label_options(self) -> LabelOptions:
+        """`labels`, with the paths in it complete."""
+        if isinstance(self.labels, VectorLabels) and self.labels.grid_sizes:
+            path = join(expanded(self.data.root), expanded(self.labels.grid_sizes))
+            return self.labels.model_copy(update={"grid_sizes": path})
+        return self.labels
 
     @property
     def band_set(self) -> BandSet:

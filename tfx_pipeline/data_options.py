@@ -109,6 +109,8 @@ class DataOptions(Options):
     """Raster name -> pattern: further rasters of the same ground."""
     ignore: str | None = None
     """Pattern of rasters that mark what the eroded truth leaves out."""
+    area_of_interest: str | None = None
+    """A vector file for all tiles: what lies outside its polygons has no truth."""
     date: str | None = None
     """Made of the fields of `images`: `{year}-{month}-{day}`."""
     tile_id: str = "{tile}"
@@ -133,6 +135,9 @@ class DataOptions(Options):
     def _ids_are_text(cls, splits: object) -> object:
         # YAML reads `train: [1, 3]` as numbers; tile ids are text.
         if isinstance(splits, dict):
+            wrong = next((split for split, rule in splits.items() if isinstance(rule, str) and rule != REST), None)
+            if wrong is not None:
+                raise ValueError(f"{wrong} is '{splits[wrong]}'; write a list of tile ids, a share (0.7), or rest")
             return {split: _texts(tiles) for split, tiles in splits.items()}
         return splits
 

@@ -108,8 +108,9 @@ def find_data_set(
     with open_image(tiles[0].all_rasters, config.band_set) as first:
         dtype = first.dtype
     files = list(dict.fromkeys(path for tile in tiles for path in tile.files))
-    if isinstance(config.labels, VectorLabels) and config.labels.grid_sizes:
-        files.append(config.labels.grid_sizes)
+    labels = config.label_options
+    if isinstance(labels, VectorLabels) and labels.grid_sizes:
+        files.append(labels.grid_sizes)
     digest = files_fingerprint(files, places.workdir / "fingerprints.json") if fingerprint else ""
     return DataSet(tuple(tiles), digest, dtype)
 

@@ -66,7 +66,7 @@ def build_pipeline(config: Config, data: DataSet, places: Places, *, any_driver:
         fingerprint=data.fingerprint,
         bands=bands.model_dump_json(),
         table=config.table.model_dump_json(),
-        labels=config.labels.model_dump_json(),
+        labels=config.label_options.model_dump_json(),
         options=config.validation.model_dump_json(),
         report_copy=str(places.validation),
     )
@@ -75,7 +75,7 @@ def build_pipeline(config: Config, data: DataSet, places: Places, *, any_driver:
         tiles=tiles,
         fingerprint=data.fingerprint,
         options=IngestOptions(
-            table=config.table, bands=bands, labels=config.labels, patches=config.patches
+            table=config.table, bands=bands, labels=config.label_options, patches=config.patches
         ).model_dump_json(),
     )
 

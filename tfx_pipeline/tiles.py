@@ -43,8 +43,16 @@ def find_tiles(options: DataOptions) -> list[TileSource]:
                 "at least one tile in train and one in eval",
                 _remedy_for_an_empty_split(options, split),
             )
+    sources = [_within(source, options, root) for source in assignment.sources]
     assignment.freeze()
-    return sorted(assignment.sources, key=lambda source: (SPLITS.index(source.split), source.tile))
+    return sorted(sources, key=lambda source: (SPLITS.index(source.split), source.tile))
+
+
+def _within(source: TileSource, options: DataOptions, root: TileRoot) -> TileSource:
+    """The tile with the area of interest, which is the same for all."""
+    if not options.area_of_interest:
+        return source
+    return source.model_copy(update={"area_of_interest": root.join(expanded(options.area_of_interest))})
 
 
 def _listed(options: DataOptions, root: TileRoot) -> list[ListedTile]:

@@ -70,10 +70,11 @@ def predict_maps(config: Config, data: DataSet, places: Places, outcome: Outcome
     from serving.deploy.start_server import start_server
     from serving.predict_map import MapOptions, predict_map
 
-    by_id = {tile.tile: tile for tile in data.tiles}
+    # A map is of a whole tile, also where its ground blocks are in several splits.
+    by_id = {tile.whole_tile: tile for tile in data.tiles}
     wanted = config.maps.tiles
     if wanted is None:
-        wanted = tuple(tile.tile for tile in data.tiles if tile.split == split)[:1]
+        wanted = tuple(tile.whole_tile for tile in data.tiles if tile.split == split)[:1]
     unknown = [tile for tile in wanted if tile not in by_id]
     if unknown:
         raise ConfigError(f"maps.tiles names '{unknown[0]}'", f"one of {', '.join(by_id)}", "correct maps.tiles")

@@ -67,6 +67,16 @@ class LabelDecoder:
             LabelError: If the labels have another form than the options say, or cannot be brought onto the grid.
             MissingFileError, RasterError: As `open_raster`.
         """
+        with self._open_whole(source, grid) as labels:
+            if source.area_of_interest:
+                from components.geo.area_of_interest import InsideReader, open_area  # shapely: only vectors need it
+
+                yield InsideReader(labels, open_area(source.area_of_interest, grid))
+            else:
+                yield labels
+
+    @contextmanager
+    def _open_whole(self, source: TileSource, grid: Grid) -> Iterator[LabelReader]:
         options = self._options
         with ExitStack() as stack:
             resample = not isinstance(options, VectorLabels) and options.resample

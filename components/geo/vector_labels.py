@@ -120,7 +120,7 @@ class VectorSource:
             margin = max(options.line_width_m.values(), default=0.0) / metres_a_unit
             margin += 2 * max(np.hypot(transform.a, transform.d), np.hypot(transform.b, transform.e))
             bounds = bounds_in(grid, crs, from_crs, margin)
-        features = file.read(bounds, source.tile)
+        features = file.read(bounds, source.whole_tile)
         code_of = {text: code for code, text in enumerate(dict.fromkeys(features.texts), 1)}
         texts = tuple(code_of)
         ids = np.array([self._background, *(self._id_of(text) for text in texts)], np.uint8)
@@ -141,7 +141,7 @@ class VectorSource:
     ) -> NDArray[np.object_]:
         """Parts that came without ground coordinates, in the image's pixels."""
         if self._options.grid_sizes is not None:
-            sizes = read_grid_size(self._options.grid_sizes, source.tile)
+            sizes = read_grid_size(self._options.grid_sizes, source.whole_tile)
             parts = shapely.transform(parts, affine_map(unit_to_pixels(grid, *sizes)))
         if not widths.any():
             return parts

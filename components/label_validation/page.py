@@ -105,7 +105,7 @@ def as_html(
     totals = Counter(finding.severity for finding in ordered)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = resources.files("components.label_validation").joinpath(TEMPLATE).read_text(encoding="utf-8")
-    return environment.from_string(template).render(
+    page: str = environment.from_string(template).render(
         name=name,
         tile_count=tile_count,
         totals=", ".join(f"{totals[severity]} {severity}{'s' * (totals[severity] != 1)}" for severity in SEVERITIES),
@@ -122,6 +122,7 @@ def as_html(
         items=[{"finding": finding, "pictures": photographer.pictures(finding)} for finding in ordered[:MOST_FINDINGS]],
         left_out=max(0, len(ordered) - MOST_FINDINGS),
     )
+    return page
 
 
 def _around(row: int, col: int, height: int, width: int) -> Window:

@@ -76,6 +76,9 @@ def plan_strips(source: TileSource, options: IngestOptions) -> list[Strip]:
         pixels_a_row = min(pixels_a_row, options.patches.stride_of(source.split) * width)
     rows_a_strip = max(1, STRIP_PIXELS // (pixels_a_row * options.patches.downsample**2))
     parts = -(-len(rows) // rows_a_strip)
+    # All of one size: runners deal strips out by number, and a small rest would leave one worker idle.
+    rows_a_strip = -(-len(rows) // parts)
+    parts = -(-len(rows) // rows_a_strip)
     return [
         Strip(source, part * rows_a_strip, min(len(rows), (part + 1) * rows_a_strip) - 1, part, parts)
         for part in range(parts)

@@ -1,6 +1,5 @@
 """The data components, each by its own executor function: LabelValidator, TileExampleGen."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,12 +10,10 @@ from tfx import v1 as tfx
 from tfx.types import artifact_utils
 
 from components.classes import ClassTable
-from components.errors import DataError, LabelError
+from components.errors import DataError
 from components.geo.bands import BandSet
-from components.geo.label_options import ColorLabels
 from components.geo.patches import PatchOptions
-from components.label_validation.checks import ValidationOptions
-from components.label_validation.component import REPORT_JSON, REPORT_TEXT, LabelReport, LabelValidator
+from components.label_validation.component import LabelReport
 from components.records.component import TileExampleGen
 from components.records.write_tile import IngestOptions
 from components.tile_source import TileList
@@ -31,20 +28,6 @@ def artifact(kind: type, uri: Path) -> object:
     return made
 
 
-def validate_labels(tiles: TileList, table: ClassTable, folder: Path) -> None:
-    LabelValidator.test_call(
-        report=artifact(LabelReport, folder / "report"),
-        tiles=tiles.model_dump_json(),
-        fingerprint="f",
-        bands=BANDS.model_dump_json(),
-        table=table.model_dump_json(),
-        labels=ColorLabels().model_dump_json(),
-        options=ValidationOptions().model_dump_json(),
-        report_copy=str(folder / "copy"),
-        beam_pipeline=beam.Pipeline(),
-    )
-
-
 def ingest(tiles: TileList, table: ClassTable, folder: Path) -> object:
     examples = artifact(tfx.types.standard_artifacts.Examples, folder / "examples")
     TileExampleGen.test_call(
@@ -56,26 +39,6 @@ def ingest(tiles: TileList, table: ClassTable, folder: Path) -> object:
         beam_pipeline=beam.Pipeline(),
     )
     return examples
-
-
-def test_label_validator_passes_clean_tiles_and_writes_its_report(
-    make_tiles: MakeTiles, table: ClassTable, tmp_path: Path
-) -> None:
-    validate_labels(make_tiles(), table, tmp_path)
-    report = json.loads((tmp_path / "report" / REPORT_JSON).read_text())
-    assert report["findings"] == []
-    assert [tile["pixels"] for tile in report["tiles"]] == [64 * 64] * 2
-    assert sum(report["tiles"][0]["by_class"].values()) == 64 * 64
-
-
-def test_label_validator_stops_the_run_and_leaves_a_copy_of_the_report(
-    make_tiles: MakeTiles, table: ClassTable, tmp_path: Path
-) -> None:
-    tiles = make_tiles()
-    Path(tiles.tiles[0].label).unlink()
-    with pytest.raises(LabelError, match=r"missing-file(.|\n)*train_label\.tif"):
-        validate_labels(tiles, table, tmp_path)
-    assert "missing-file" in (tmp_path / "copy" / REPORT_TEXT).read_text()
 
 
 def test_tile_example_gen_fills_a_standard_examples_artifact(

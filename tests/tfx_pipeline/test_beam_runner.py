@@ -79,7 +79,7 @@ def test_the_direct_runner_is_the_default_and_needs_nothing() -> None:
         "--runner=DirectRunner", "--direct_running_mode=in_memory", "--direct_num_workers=1",
     ]  # fmt: skip
     assert beam_arguments(BeamOptions(workers=3, extra=("--save_main_session",))) == [
-        "--runner=DirectRunner", "--direct_running_mode=multi_processing", "--direct_num_workers=3",
+        "--runner=DirectRunner", "--direct_running_mode=multi_threading", "--direct_num_workers=3",
         "--save_main_session",
     ]  # fmt: skip
 

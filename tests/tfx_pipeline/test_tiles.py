@@ -159,6 +159,7 @@ def test_a_date_that_is_none_is_named_with_its_file(tmp_path: Path) -> None:
         ({"list": "tiles.csv"}, "received images and list"),
         ({"images": None}, "received none"),
         ({"images": None, "list": "tiles.csv"}, "`labels` goes with `images`; with `list`"),
+        ({"splits": {"train": "all", "eval": ["2"]}}, "train is 'all'; write a list of tile ids, a share"),
         ({"splits": {"train": 0.5, "eval": ["2"]}}, "one or the other"),
         ({"splits": {"train": 0.5, "eval": 0.6}}, "these sum to 1.1"),
         ({"splits": {"train": 1.2, "eval": -0.2}}, "above 0"),

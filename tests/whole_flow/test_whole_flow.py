@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 import rasterio
 import yaml
+from affine import Affine
 
 from components.classes import encode_colors
 from components.publishing.versions import version_numbers
 from components.publishing.warmup import WARMUP_FILE
-from tests.make_raster import write_raster
+from tests.make_raster import ORIGIN, write_raster
 from tfx_pipeline.load_config import load_config
 
 pytestmark = pytest.mark.slow
@@ -43,8 +44,14 @@ def make_tile(folder: Path, tile: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
     ids = np.kron(rng.integers(0, 2, (6, 6)), np.ones((16, 16))).astype(np.uint8)
     pixels = (np.where(ids == 0, 180, 60)[..., None] + rng.integers(0, 40, (*ids.shape, 3))).astype(np.uint8)
-    write_raster(folder / f"{tile} image.tif", pixels)
-    write_raster(folder / f"{tile} label.tif", encode_colors(ids, load_config(str(folder / "tiny.yaml")).table))
+    write_raster(folder / f"{tile} image.tif", pixels, transform=place(tile))
+    label = encode_colors(ids, load_config(str(folder / "tiny.yaml")).table)
+    write_raster(folder / f"{tile} label.tif", label, transform=place(tile))
+
+
+def place(tile: str) -> Affine:
+    """Each tile on ground of its own."""
+    return ORIGIN @ Affine.translation(200 * "abcd".index(tile), 0)
 
 
 class Job:
@@ -181,7 +188,9 @@ def test_a_run_killed_in_training_and_again_in_pushing_goes_on_and_pushes_once(j
         (lambda job: (job.folder / "b label.tif").unlink(), "b label.tif does not exist"),
         (lambda job: (job.folder / "b image.tif").write_bytes(b"II*\0 broken"), "b image.tif cannot be opened"),
         (
-            lambda job: write_raster(job.folder / "b label.tif", np.full((95, 96, 3), (255, 0, 0), np.uint8)),
+            lambda job: write_raster(
+                job.folder / "b label.tif", np.full((95, 96, 3), (255, 0, 0), np.uint8), transform=place("b")
+            ),
             "the label is 95 x 96 pixels",
         ),
     ],

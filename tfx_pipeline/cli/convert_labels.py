@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     from components.geo.convert_labels import convert_labels
     from components.geo.labels import LabelDecoder
 
-    decoder = LabelDecoder(config.table, config.labels)
+    decoder = LabelDecoder(config.table, config.label_options)
     for source, grid, target in jobs:
         with decoder.open(source, grid) as label:
             done = convert_labels(label, target, config.table, arguments.to, unknown_as_void=arguments.unknown_as_void)
@@ -87,11 +87,11 @@ def _all_tiles(arguments: argparse.Namespace, config: "Config") -> list[Any]:
 
     jobs: dict[Path, Any] = {}
     for source in find_data_set(config, places_of(config), print, fingerprint=False).tiles:
-        target = Path(arguments.out) / f"{source.tile.replace('/', '_')}.tif"
+        target = Path(arguments.out) / f"{source.whole_tile.replace('/', '_')}.tif"
         before = jobs.get(target)
-        if before is not None and before[0].tile != source.tile:
+        if before is not None and before[0].whole_tile != source.whole_tile:
             raise ConfigError(
-                f"the tiles '{before[0].tile}' and '{source.tile}' would both be written to {target}",
+                f"the tiles '{before[0].whole_tile}' and '{source.whole_tile}' would both be written to {target}",
                 "tile ids that differ in more than a slash",
                 "change data.tile_id",
             )

@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tfx_pipeline.data_set import find_data_set, places_of
 
     data = find_data_set(config, places_of(config), print, fingerprint=False)
-    measurer = TileMeasurer(config.band_set, config.table, config.labels)
+    measurer = TileMeasurer(config.band_set, config.table, config.label_options)
     facts = []
     for i, tile in enumerate(data.tiles, 1):
         if sys.stderr.isatty():
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.html:
         from components.label_validation.page import Photographer, as_html
 
-        photographer = Photographer(facts, config.band_set, config.table, config.labels)
+        photographer = Photographer(facts, config.band_set, config.table, config.label_options)
         _write(arguments.html, as_html(config.name, findings, len(facts), config.table, photographer))
     return 2 if any(finding.severity == "error" for finding in findings) else 0
 

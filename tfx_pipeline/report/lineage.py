@@ -22,7 +22,7 @@ PIPELINE_ORDER = (
     "TileExampleGen",
     "StatisticsGen",
     "SchemaGen",
-    "ImportSchemaGen",
+    "ImportSchema",
     "ExampleValidator",
     "AnomalyGate",
     "Trainer",

@@ -129,7 +129,8 @@ def _examples(record: RunRecord, format_: RecordFormat, split: str) -> Examples 
 
 
 def _maps(config: Config, data: DataSet, places: Places, maps: dict[str, Path]) -> list[MapPictures]:
-    sources = {tile.tile: tile for tile in data.tiles}
+    wholes = [tile.model_copy(update={"tile": tile.whole_tile, "area": None}) for tile in data.tiles]
+    sources = {tile.tile: tile for tile in wholes}
     found = []
     for tile, file in maps.items():
         source = sources[tile]
@@ -138,7 +139,7 @@ def _maps(config: Config, data: DataSet, places: Places, maps: dict[str, Path]) 
             file,
             config.table,
             config.band_set,
-            config.labels,
+            config.label_options,
             most_side_px=overview_side_px(len(maps)),
         )
         write_map_picture(overview, config.table, map_picture_file(places, tile))

@@ -17,9 +17,9 @@ from components.evaluation.gate import GateVerdict
 from components.evaluation.verdict import Evaluation
 from components.geo.labels import LabelDecoder
 from components.geo.raster import Georeference
-from components.label_validation.checks import check_tile
 from components.label_validation.component import write_report as write_label_report
 from components.label_validation.findings import Finding
+from components.label_validation.measure_tile import TileMeasurer
 from components.records.patch_example import decode_image
 from components.records.write_tile import IngestOptions, plan_strips, write_strip
 from components.tile_source import TileSource
@@ -185,13 +185,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> FakeRun:
         for i in (1, 2)
     ]
     write_history(epochs, str(uri("Trainer", "model_run")))
-    decoder = LabelDecoder(config.table)
-    reports = [check_tile(source, config.band_set, config.table, decoder, config.validation) for source in sources]
+    measurer = TileMeasurer(config.band_set, config.table, config.labels)
+    facts = [measurer.measure(source) for source in sources]
     warning = Finding(
         code="void-share", severity="warning", tile="east <i>", file="", found="much <script>void</script>",
         expected="less", remedy="label it",
     )  # fmt: skip
-    write_label_report(places.validation, [warning], reports, config.table)
+    write_label_report(str(places.validation), [warning], facts, config.table)
     served = places.model_base / "eoseg"
     for version in ("41", "42"):
         (served / version).mkdir(parents=True)
