@@ -30,6 +30,11 @@ STRIP_PIXELS = 16_000_000
 above the cost of opening a file."""
 
 
+READ_PIXELS = 4_000_000
+"""About how many tile pixels are read at once, a part of a row of patches at least: the memory that a worker needs does
+not grow with the width of the tile."""
+
+
 class IngestOptions(Options):
     """What is the same for all tiles of a data set."""
 
@@ -107,8 +112,10 @@ def cut_strip(strip: Strip, options: IngestOptions, labels: LabelDecoder) -> Ite
     with open_image(source.all_rasters, options.bands) as image, labels.open(source, image.grid) as label:
         height, width = _patch_grid_size(source, image, options)
         rows = patch_rows(options.patches, source.split, source.tile, height, width)
+        most_cells = max(1, READ_PIXELS // (options.patches.size * options.patches.downsample) ** 2)
         for cells in rows[strip.first_row : strip.last_row + 1]:
-            yield from _cut_row(cells, image, label, height, width, options, source)
+            for first in range(0, len(cells), most_cells):
+                yield from _cut_row(cells[first : first + most_cells], image, label, height, width, options, source)
 
 
 def write_strip(strip: Strip, options: IngestOptions, labels: LabelDecoder, folder: str) -> StripCounts:
@@ -151,7 +158,7 @@ def _cut_row(
     options: IngestOptions,
     source: TileSource,
 ) -> Iterator[Patch]:
-    """Reads one row of patches at once, then cuts it; `height`, `width` after downsampling."""
+    """Reads neighbours of one row of patches at once, then cuts them; `height`, `width` after downsampling."""
     size, downsample = options.patches.size, options.patches.downsample
     top, left, right = cells[0].window.row, cells[0].window.col, cells[-1].window.col_stop
     first_row, first_col = (source.area.row, source.area.col) if source.area else (0, 0)
