@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.typehints.decorators import no_annotations
 
 from components.errors import EosegError
 from components.geo.labels import LabelDecoder
@@ -25,6 +26,7 @@ class WriteRecords(beam.PTransform):
         self._options = options
         self._folder = folder
 
+    @no_annotations  # Beam warns of a dict, which says nothing of the elements
     def expand(self, tiles: beam.PCollection) -> dict[str, beam.PCollection]:
         """PCollection of `TileSource` to `{"counts": ..., "failures": ...}`."""
         planned = tiles | "Plan" >> beam.ParDo(_Plan(self._options)).with_outputs(FAILURES, main="strips")

@@ -1,5 +1,6 @@
 """The data components, each by its own executor function: LabelValidator, TileExampleGen."""
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,3 +60,20 @@ def test_tile_example_gen_names_the_tile_that_cannot_be_read(
     image.write_bytes(image.read_bytes()[:6000])
     with pytest.raises(DataError, match=r"tile train 1: .*train\.tif cannot be read"):
         ingest(tiles, table, tmp_path)
+
+
+def test_a_disk_that_fills_up_in_the_middle_shows_no_half_split_and_the_next_try_completes(
+    make_tiles: MakeTiles, table: ClassTable, small_disk: Path
+) -> None:
+    tiles = make_tiles(side=640)  # 400 records of 5 kB for each of two splits: one fits on the disk, two do not
+    with pytest.raises(DataError, match=r"cannot be written(.|\n)*make room"):
+        ingest(tiles, table, small_disk)
+    visible = [path for path in (small_disk / "examples").glob("Split-*/*") if not path.name.startswith(".")]
+    for path in visible:  # a file that is there is whole
+        assert len(list(tf.data.TFRecordDataset(str(path)))) == 400
+    assert len(visible) < 2
+    subprocess.run(["mount", "-o", "remount,size=32m", str(small_disk)], check=True)
+    ingest(tiles, table, small_disk)
+    for split in ("train", "eval"):
+        (file,) = (small_disk / "examples" / f"Split-{split}").iterdir()
+        assert len(list(tf.data.TFRecordDataset(str(file)))) == 400

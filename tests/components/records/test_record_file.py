@@ -1,6 +1,5 @@
 """A record file appears whole or not at all: on a disk that fills up, in an object store, under a kill."""
 
-import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -22,19 +21,6 @@ def write(path: Path, records: Iterable[bytes]) -> None:
 def broken_off() -> Iterator[bytes]:
     yield b"one"
     raise RasterError("truncated")
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_disk_that_fills_up_gives_one_clear_error_and_leaves_nothing_behind(small_disk: Path) -> None:
