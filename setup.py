@@ -59,7 +59,11 @@ setup(
         "tfx_pipeline": ["configs/*.yaml", "report/*.j2", "report/*.css", "report/*.js"],
     },
     install_requires=RUNTIME,
-    extras_require={"gpu": ["tensorflow[and-cuda]==2.16.2"], "dev": DEVELOPMENT},
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]==2.16.2"],
+        "s3": ["boto3"],  # Beam's own S3 client, for artifacts in an object store
+        "dev": DEVELOPMENT,
+    },
     entry_points={
         "console_scripts": [
             "eoseg = tfx_pipeline.cli.main:command",

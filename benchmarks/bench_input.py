@@ -26,7 +26,7 @@ import tensorflow as tf
 from affine import Affine
 
 from components.classes import ClassTable, LandClass
-from components.dataset.augment import AugmentOptions
+from components.dataset.augment_options import AugmentOptions
 from components.dataset.patch_dataset import Stage, staged_batches, training_stages
 from components.dataset.record_index import RecordIndex, index_records
 from components.dataset.statistics import SplitStatistics, split_statistics

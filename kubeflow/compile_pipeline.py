@@ -37,10 +37,9 @@ def compile_pipeline(config: Config, output: Path, image: str, root: str) -> Non
 
     from tfx_pipeline.pipeline import build_pipeline
 
-    places = replace(places_of(config), workdir=Path(root))
+    places = replace(places_of(config), workdir=Path(root), artifacts=root)
     data = find_data_set(config, places_of(config))
     pipeline = build_pipeline(config, data, places, any_driver=True)
-    pipeline.pipeline_info.pipeline_root = root
     options = tfx.orchestration.experimental.KubeflowV2DagRunnerConfig(
         display_name=config.name, default_image=image, use_pipeline_spec_2_1=True
     )

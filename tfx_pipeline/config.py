@@ -1,6 +1,8 @@
 """The typed configuration of one data set: every key of the YAML file, validated at once."""
 
-from pydantic import Field, model_validator
+import re
+
+from pydantic import Field, field_validator, model_validator
 
 from components.classes import ClassTable, LandClass
 from components.data_statistics.options import StatisticsOptions
@@ -49,6 +51,8 @@ class Config(Options):
     """Names the pipeline in ML Metadata."""
     workdir: str | None = None
     """Where everything that a run makes goes; None is `work/<name>` in the current directory."""
+    artifacts: str | None = None
+    """Where TFX's artifacts go: a folder, or `s3://bucket/prefix`; None is `artifacts` in the working directory."""
     sample_scenes: SampleScenesOptions | None = None
     data: DataOptions
     classes: tuple[LandClass, ...]
@@ -65,12 +69,35 @@ class Config(Options):
     maps: MapOptions = MapOptions()
     beam: BeamOptions = BeamOptions()
 
+    @field_validator("artifacts")
+    @classmethod
+    def _is_a_place_for_artifacts(cls, artifacts: str | None) -> str | None:
+        if artifacts is not None and "://" in artifacts and not re.match(r"^s3://[^/]+/[^/]", artifacts):
+            raise ValueError("write a folder or s3://bucket/prefix")
+        return artifacts
+
     @model_validator(mode="after")
     def _fits_together(self) -> "Config":
         table = self.table  # raises on twins
         self.evaluation.check_metrics(table.names)
         self.data.check_labels(self.labels.kind, table.names)
+        self.patches.check_classes(table.names)
+        self._check_ignore()
+        self._check_blocks()
         return self
+
+    def _check_ignore(self) -> None:
+        if self.data.images and not self.data.ignore and "ignore" in self.labels.model_fields_set:
+            raise ValueError("labels.ignore says how the rasters of data.ignore mark pixels; there is no data.ignore")
+
+    def _check_blocks(self) -> None:
+        blocks, side = self.data.blocks, self.patches.size * self.patches.downsample
+        if blocks is not None and blocks.size_px < side:
+            raise ValueError(
+                f"a patch is {side} tile pixels a side (patches.size {self.patches.size} x patches.downsample "
+                f"{self.patches.downsample}) and no block of data.blocks.size_px {blocks.size_px} holds one; "
+                f"give size_px at least {side}, or smaller patches"
+            )
 
     @property
     def label_options(self) -> LabelOptions:

@@ -1,8 +1,8 @@
 """The key `data` of a configuration: where the tiles are, what their bands are, which split each belongs to."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from components.geo.bands import IMAGE, Band, BandSet, Despeckle
 from components.options import Options
@@ -26,6 +26,22 @@ class BandChoice(Options):
     despeckle: Despeckle | None = None
     decibel: Literal["intensity", "amplitude"] | None = None
     recorded: bool = True
+
+
+def _form_of_band(choice: object) -> str | None:
+    """Which of the three forms is meant, so that a mistake in one is not reported for all."""
+    forms: dict[type, str] = {int: "number", str: "expression", dict: "BandChoice", BandChoice: "BandChoice"}
+    return forms.get(type(choice))
+
+
+AnyBand = Annotated[
+    Annotated[int, Tag("number")] | Annotated[str, Tag("expression")] | Annotated[BandChoice, Tag("BandChoice")],
+    Discriminator(
+        _form_of_band,
+        custom_error_type="no_band",
+        custom_error_message="a band is a number, an expression, or a mapping ({raster: ..., number: ...})",
+    ),
+]
 
 
 class ListedTile(Options):
@@ -126,7 +142,7 @@ class DataOptions(Options):
     """A JSON file, relative to the current directory, that freezes which split each tile or block is in."""
     exclude: tuple[str, ...] = ()
     """Tile ids or patterns that are left out altogether."""
-    bands: dict[str, int | str | BandChoice] = Field(min_length=1)
+    bands: dict[str, AnyBand] = Field(min_length=1)
     """Band names, in record order, each with its number in the image (from 1), an expression over other bands, or a
     `BandChoice`."""
 
@@ -135,7 +151,9 @@ class DataOptions(Options):
     def _ids_are_text(cls, splits: object) -> object:
         # YAML reads `train: [1, 3]` as numbers; tile ids are text.
         if isinstance(splits, dict):
-            wrong = next((split for split, rule in splits.items() if isinstance(rule, str) and rule != REST), None)
+            wrong = next(
+                (s for s, rule in splits.items() if not isinstance(rule, list | tuple | float) and rule != REST), None
+            )
             if wrong is not None:
                 raise ValueError(f"{wrong} is '{splits[wrong]}'; write a list of tile ids, a share (0.7), or rest")
             return {split: _texts(tiles) for split, tiles in splits.items()}
@@ -185,6 +203,8 @@ class DataOptions(Options):
         masks = _mask_names(self)
         if masks is None:
             return
+        if masks and any(tile.label for tile in self.tiles):
+            raise ValueError("some tiles have a label, others masks; a data set has labels of one kind")
         if masks and kind != "masks":
             raise ValueError(f"data gives a mask for each class, but labels.kind is {kind}; expected masks")
         if not masks and kind == "masks":

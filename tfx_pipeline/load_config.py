@@ -13,6 +13,20 @@ from components.errors import ConfigError, MissingFileError
 from tfx_pipeline.config import Config
 
 
+class _EachKeyOnce(yaml.SafeLoader):
+    """YAML itself takes the last of two equal keys, and what the first one says is lost in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """As its base, but two equal keys are an error."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value if not key.tag.endswith(":merge")]
+        twice = next((key for i, key in enumerate(keys) if key in keys[:i]), None)
+        if twice is not None:
+            raise yaml.constructor.ConstructorError(
+                problem=f"the key {twice} stands twice in one mapping", problem_mark=node.start_mark
+            )
+        return super().construct_mapping(node, deep)
+
+
 def shipped_configs() -> dict[str, Path]:
     """The configurations that come with EOSeg, by file name."""
     folder = Path(str(resources.files("tfx_pipeline") / "configs"))
@@ -40,12 +54,7 @@ def load_config(path: str, overrides: Sequence[str] = (), workdir: str | None = 
             f"a YAML file, or one that is shipped: {', '.join(shipped_configs())}",
             "correct the path",
         )
-    try:
-        document = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} is not YAML: {error}", "a YAML mapping", "correct the file") from error
-    if not isinstance(document, dict):
-        raise ConfigError(f"{file} holds {type(document).__name__}", "a YAML mapping of keys", "correct the file")
+    document = read_yaml(file)
     for override in overrides:
         _lay_over(document, override)
     if workdir is not None:
@@ -57,6 +66,21 @@ def load_config(path: str, overrides: Sequence[str] = (), workdir: str | None = 
             "\n".join([f"{file} cannot be used:", *(_explain(item) for item in error.errors())]),
             remedy="correct these keys in the file, or with --set KEY=VALUE",
         ) from error
+
+
+def read_yaml(file: Path) -> dict[str, Any]:
+    """The mapping that a file holds.
+
+    Raises:
+        ConfigError: If it is no YAML, no mapping, or has a key twice.
+    """
+    try:
+        document = yaml.load(file.read_text(encoding="utf-8"), _EachKeyOnce)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not YAML: {error}", "a YAML mapping", "correct the file") from error
+    if not isinstance(document, dict):
+        raise ConfigError(f"{file} holds {type(document).__name__}", "a YAML mapping of keys", "correct the file")
+    return document
 
 
 def _lay_over(document: dict[str, Any], override: str) -> None:
@@ -80,39 +104,48 @@ def _lay_over(document: dict[str, Any], override: str) -> None:
 
 
 def _explain(item: Any) -> str:
-    key = ".".join(str(part) for part in item["loc"]) or "(whole file)"
+    names, known = _keys_at(item["loc"])
+    key = ".".join(names) or "(whole file)"
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "extra_forbidden":
-        known = _keys_at(item["loc"][:-1])
         close = difflib.get_close_matches(str(item["loc"][-1]), known, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
         return f"  {key}: unknown key; {hint}known here: {', '.join(known)}"
     if item["type"] == "missing":
         return f"  {key}: missing"
+    if item["type"] == "union_tag_not_found":
+        return f"  {key}: say `{item['ctx']['discriminator'].strip(chr(39))}` too (received {item['input']!r})"
     shown = "" if isinstance(item["input"], dict | BaseModel) else f" (received {item['input']!r})"
     return f"  {key}: {message}{shown}"
 
 
-def _keys_at(location: Sequence[int | str]) -> list[str]:
-    """The keys that the options object at `location` has; empty where there is no such object."""
-    model: Any = Config
+def _keys_at(location: Sequence[int | str]) -> tuple[list[str], list[str]]:
+    """The keys that lead to a place as a user writes them, and those that the options object around it has.
+
+    pydantic names the chosen form of a value as if it were a key (`labels.colors.tolerance`); that is left out.
+    """
+    models: list[Any] = [Config]
+    names, known = [], list(Config.model_fields)
     for part in location:
-        if isinstance(part, int):
+        known = [name for model in models[:1] for name in model.model_fields] or known
+        fields = [model.model_fields[part] for model in models if part in model.model_fields]
+        chosen = [model for model in models if _form_of(model) == part]
+        if chosen and not fields:
+            models = chosen
             continue
-        field = model.model_fields.get(part) if _is_options(model) else None
-        model = _options_in(field.annotation) if field else None
-    return list(model.model_fields) if _is_options(model) else []
+        names.append(str(part))
+        if fields:
+            models = [model for field in fields for model in _options_in(field.annotation)]
+    return names, known
 
 
-def _options_in(annotation: Any) -> Any:
-    if _is_options(annotation):
-        return annotation
-    for part in getattr(annotation, "__args__", ()):
-        found = _options_in(part)
-        if found is not None:
-            return found
-    return None
+def _form_of(model: Any) -> str:
+    """What pydantic calls a form of a value: its `kind`, else the class's name."""
+    kind = model.model_fields.get("kind")
+    return str(kind.annotation.__args__[0]) if kind is not None else model.__name__
 
 
-def _is_options(candidate: Any) -> bool:
-    return isinstance(candidate, type) and issubclass(candidate, BaseModel)
+def _options_in(annotation: Any) -> list[Any]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for part in getattr(annotation, "__args__", ()) for found in _options_in(part)]

@@ -20,6 +20,7 @@ from components.data_statistics.curated_schema import read_schema_file
 from components.data_statistics.skew import scalar_features
 from components.evaluation.component import LatestComparableBlessedModel
 from components.evaluation.eval_config import build_eval_config
+from components.file_systems import arguments_for_workers
 from components.label_validation.component import LabelValidator
 from components.publishing.component import VersionPusher
 from components.records.component import TileExampleGen
@@ -147,14 +148,14 @@ def build_pipeline(config: Config, data: DataSet, places: Places, *, any_driver:
 
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
-        pipeline_root=str(places.pipeline_root),
+        pipeline_root=places.pipeline_root,
         components=[
             labels, records, statistics, schema, anomalies, last_statistics, sound, trainer, blessed, evaluator,
             serving_check, pusher,
         ],
         enable_cache=True,
         metadata_connection_config=sqlite_metadata(places.metadata),
-        beam_pipeline_args=beam_arguments(config.beam),
+        beam_pipeline_args=[*beam_arguments(config.beam), *arguments_for_workers(places.pipeline_root)],
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from components.errors import ConfigError
+from components.file_systems import open_artifact_store
 from tfx_pipeline.config import Config
 from tfx_pipeline.data_set import DataSet, Places
 
@@ -85,6 +86,7 @@ def run_pipeline(config: Config, data: DataSet, places: Places, stream: TextIO =
 
     from tfx_pipeline.pipeline import build_pipeline
 
+    open_artifact_store(places.pipeline_root)
     pipeline = build_pipeline(config, data, places)
     progress = StageProgress(len(pipeline.components), stream)
     with log_to_file(places.workdir / "logs", progress):

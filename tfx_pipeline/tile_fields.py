@@ -1,20 +1,25 @@
-"""Patterns with named fields (`{tile}/images/part {part}.tif`): what they match, and how they are filled."""
+"""Patterns with named fields (`{tile}/images/part {part}.tif`): what they match, and how they are filled.
+
+Where a pattern is filled, `{row:02}` is the field with zeros before it up to two characters: ISPRS Potsdam names tile
+2_10's surface model 02_10.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 _FIELD = re.compile(r"\{(\w+)\}")
+_FILLED = re.compile(r"\{(\w+)(?::0(\d))?\}")
 
 
 def fields_of(pattern: str) -> set[str]:
     """The names in a pattern."""
-    return set(_FIELD.findall(pattern))
+    return {name for name, _ in _FILLED.findall(pattern)}
 
 
 def fill(pattern: str, fields: Mapping[str, str]) -> str:
     """The pattern with its names replaced; other braces stay as they are."""
-    return _FIELD.sub(lambda match: fields[match.group(1)], pattern)
+    return _FILLED.sub(lambda match: fields[match.group(1)].zfill(int(match.group(2) or 0)), pattern)
 
 
 def matching(pattern: str, paths: Iterable[str]) -> list[tuple[str, dict[str, str]]]:

@@ -35,6 +35,7 @@ def find_tiles(options: DataOptions) -> list[TileSource]:
     listed = [tile for tile in listed if not matches(tile.tile, options.exclude)]
     _refuse_unmatched(options, [tile.tile for tile in listed])
     _refuse_missing(listed, root)
+    _refuse_missing_area(options, root)
     assignment = assign_splits(listed, options)
     for split in ("train", "eval"):
         if not any(source.split == split for source in assignment.sources):
@@ -153,9 +154,19 @@ def _refuse_missing(listed: Sequence[ListedTile], root: TileRoot) -> None:
         if path in missing:
             raise MissingFileError(
                 f"tile {tile_id} has no {kind}: {path} does not exist",
-                f"a {kind} for every tile",
+                "one for every tile",
                 "add the file, correct its path or pattern, or leave the tile out (data.exclude)",
             )
+
+
+def _refuse_missing_area(options: DataOptions, root: TileRoot) -> None:
+    area = root.join(expanded(options.area_of_interest)) if options.area_of_interest else ""
+    if area and root.missing([area]):
+        raise MissingFileError(
+            f"there is no area of interest: {area} does not exist",
+            "a vector file with polygons",
+            "correct data.area_of_interest",
+        )
 
 
 def _remedy_for_an_empty_split(options: DataOptions, split: str) -> str:

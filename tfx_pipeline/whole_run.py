@@ -50,7 +50,7 @@ def run_everything(config: Config, stream: TextIO) -> Outcome:
         maps: dict[str, Path] = {}
         if outcome.pushed:
             before = time.monotonic()
-            maps = predict_maps(config, data, places, outcome, split)
+            maps = predict_maps(config, data, places, outcome)
             times.seconds["Maps"] = time.monotonic() - before
             say(f"{'':7} {'predict maps through the model server':40} {times.seconds['Maps']:.1f} s")
         before = time.monotonic()
@@ -63,32 +63,23 @@ def run_everything(config: Config, stream: TextIO) -> Outcome:
     return outcome
 
 
-def predict_maps(config: Config, data: DataSet, places: Places, outcome: Outcome, split: str) -> dict[str, Path]:
+def predict_maps(config: Config, data: DataSet, places: Places, outcome: Outcome) -> dict[str, Path]:
     """Starts the model server on the served folder and predicts the configured tiles through it."""
-    from components.errors import ConfigError
     from serving.client import SegmentationClient
     from serving.deploy.start_server import start_server
     from serving.predict_map import MapOptions, predict_map
 
-    # A map is of a whole tile, also where its ground blocks are in several splits.
-    by_id = {tile.whole_tile: tile for tile in data.tiles}
-    wanted = config.maps.tiles
-    if wanted is None:
-        wanted = tuple(tile.whole_tile for tile in data.tiles if tile.split == split)[:1]
-    unknown = [tile for tile in wanted if tile not in by_id]
-    if unknown:
-        raise ConfigError(f"maps.tiles names '{unknown[0]}'", f"one of {', '.join(by_id)}", "correct maps.tiles")
     maps = {}
     base = places.model_base / config.publish.model_name
     with (
         start_server(base, config.publish.model_name, config.batching) as server,
         SegmentationClient(server.address, config.publish.model_name, outcome.version) as client,
     ):
-        for tile in wanted:
+        for tile, source in data.mapped_tiles(config).items():
             path = places.maps / f"{tile}-v{outcome.version}.tif"
             path.parent.mkdir(parents=True, exist_ok=True)
-            options = MapOptions(overlap=config.maps.overlap, rasters=by_id[tile].rasters)
-            maps[tile] = predict_map(by_id[tile].image, path, client, options).path
+            options = MapOptions(overlap=config.maps.overlap, rasters=source.rasters)
+            maps[tile] = predict_map(source.image, path, client, options).path
     return maps
 
 

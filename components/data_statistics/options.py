@@ -12,7 +12,7 @@ class StatisticsOptions(Options):
     """A curated schema (TFDV's `schema.pbtxt`) to judge by; None infers one from the training statistics."""
     max_skew: float = Field(default=0.8, gt=0, le=1)
     """The divergence of a band's training histogram from another split's above which the run stops. The default only
-    catches splits that hardly overlap: other sensors, swapped bands."""
+    catches splits that hardly overlap: other sensors, swapped bands; 1 stops nothing."""
     max_drift: float | None = Field(default=None, gt=0, le=1)
     """The divergence of a feature's histogram from the last run's, in the same split, above which the run stops; None
     measures and reports drift, and stops nothing. Thresholds that a curated schema gives a feature come first."""

@@ -132,10 +132,15 @@ def _measurements(
     found: anomalies_pb2.Anomalies, field: Literal["skew_measurements", "drift_measurements"]
 ) -> list[tuple[str, str, float, float]]:
     return sorted(
-        (".".join(info.path.step), measured.Type.Name(measured.type), measured.value, measured.threshold)
+        (".".join(info.path.step), measured.Type.Name(measured.type), _rounded(measured.value), measured.threshold)
         for info in found.drift_skew_info
         for measured in getattr(info, field)
     )
+
+
+def _rounded(value: float) -> float:
+    """Without the rounding of TFDV's sums, which make disjoint histograms diverge by 1 + 2e-16, above a limit of 1."""
+    return 1.0 if 1 < value < 1 + 1e-9 else value
 
 
 def _patches(statistics: Statistics) -> int:

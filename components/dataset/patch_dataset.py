@@ -15,7 +15,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.classes import VOID_ID
-from components.dataset.augment import AugmentOptions, relit, turned
+from components.dataset.augment import relit, turned
+from components.dataset.augment_options import AugmentOptions
 from components.dataset.order import Sampling, balanced_weights, epoch_order
 from components.dataset.record_index import RecordIndex
 from components.dataset.statistics import SplitStatistics

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 import ml_metadata as mlmd
@@ -11,6 +10,7 @@ from tfx.types import Artifact
 from tfx.utils import path_utils
 
 from components.contract import CONTRACT_FILE
+from components.file_systems import read_text
 
 MODEL = "model"
 MODEL_BLESSING = "model_blessing"
@@ -52,6 +52,6 @@ def _is_comparable(model: Artifact, candidates: List[Artifact]) -> bool:
 
 def _contract(model: Artifact) -> Optional[Mapping[str, Any]]:
     saved_model = path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
-    path = Path(saved_model) / "assets.extra" / CONTRACT_FILE
-    contract: Optional[Mapping[str, Any]] = json.loads(path.read_text()) if path.is_file() else None
+    text = read_text(f"{saved_model}/assets.extra/{CONTRACT_FILE}")
+    contract: Optional[Mapping[str, Any]] = json.loads(text) if text else None
     return contract

@@ -11,6 +11,7 @@ from components.errors import DataError
 from components.evaluation.eval_config import BASELINE, CANDIDATE
 from components.evaluation.gate import Gate, GateVerdict, judge
 from components.evaluation.tfma_metrics import MATRIX_FIGURE
+from components.file_systems import load_file_system
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ def read_evaluation(evaluation_uri: str) -> Evaluation:
     Raises:
         DataError: If it holds no figures of the whole split.
     """
+    load_file_system(evaluation_uri)
     scalars: dict[tuple[str, str], dict[str, float]] = {}
     matrices: dict[tuple[str, str], NDArray[np.float64]] = {}
     for slice_metrics in tfma.load_metrics(evaluation_uri):

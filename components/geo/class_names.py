@@ -23,6 +23,6 @@ def id_of(name: str, table: ClassTable, key: str) -> int:
         raise ConfigError(
             f"{key} names '{name}', which is no class",
             f"one of {', '.join(table.names)}, or {VOID}",
-            f"correct {key}, or add '{name}' to `classes`",
+            f"correct it, or add '{name}' to `classes`",
         )
     return found

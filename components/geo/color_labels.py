@@ -106,8 +106,9 @@ def _index_options(values: list[int], table: ClassTable) -> str:
         others = [value for value in values if not first <= value < first + len(table)]
         if len(others) <= 1 and len(others) < len(values):
             void = f", void: {others}" if others else ""
-            fits.append(f"labels: {{kind: index, first: {first}{void}}}  ({first} is {table.names[0]})")
+            line = f"labels: {{kind: index, first: {first}{void}}}  ({first} is {table.names[0]})"
+            fits.append((len(others), line))
     if fits:
-        return ", or ".join(fits)
+        return ", or ".join(line for _, line in sorted(fits))  # what needs no void first
     start = ", ".join(f"{value}: {name}" for value, name in zip(values, table.names, strict=False))
     return f"labels: {{kind: index, values: {{{start}}}}}  (put the right names)"

@@ -1,5 +1,6 @@
 """Reads rasters window by window; the one place where rasterio opens a file to read."""
 
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,10 @@ from components.geo.raster_header import (
     overlooked_alpha,
 )
 from components.geo.window import Window
+
+CACHE_MB = 256
+"""Decoded blocks that GDAL keeps in a process. Left to itself it takes 5 % of the machine's memory, so that the peak
+grows with the tile and with the machine."""
 
 
 class RasterReader:
@@ -215,6 +220,8 @@ def open_raster(
         RasterError: If it is no raster, lacks a band, has a dtype EOSeg cannot use, or ground control points alone.
     """
     path = str(path)
+    # GDAL asks for it once in a process, when it first reads pixels; who sets the variable has the last word.
+    os.environ.setdefault("GDAL_CACHEMAX", str(CACHE_MB))
     if not is_remote(path) and not file_exists(path):
         raise _missing(path)
     try:

@@ -1,6 +1,7 @@
 """Where the patches of a tile lie, and how pixels beyond its edge are filled."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,18 @@ class PatchOptions(Options):
             if not 0 < share <= 1:
                 raise ValueError(f"{name} has the share {share}; shares are above 0 and at most 1")
         return shares
+
+    def check_classes(self, names: Sequence[str]) -> None:
+        """Whether `min_class_share` names classes that there are.
+
+        Raises:
+            ValueError: If not.
+        """
+        unknown = next((name for name in self.min_class_share if name not in names), None)
+        if unknown is not None:
+            raise ValueError(
+                f"patches.min_class_share names '{unknown}', which is no class; classes are {', '.join(names)}"
+            )
 
     def stride_of(self, split: str) -> int:
         """The stride for tiles of a split, in pixels."""

@@ -8,6 +8,7 @@ from components.label_validation.class_colours import check_class_colours
 from components.label_validation.data_set_checks import (
     check_duplicates,
     check_ground,
+    check_ignored,
     check_splits,
     check_uniformity,
 )
@@ -32,6 +33,7 @@ def check_data_set(tiles: Sequence[TileFacts], table: ClassTable, options: Valid
     findings += check_duplicates(tiles)
     findings += check_ground(tiles)
     findings += check_uniformity(tiles, options)
+    findings += check_ignored(tiles, options)
     findings += check_band_drift(tiles, options)
     findings += check_class_colours(tiles, table, options)
     return most_severe_first(apply_budgets(findings, options.budgets))

@@ -29,6 +29,7 @@ CODES: dict[str, Code] = {
     # One tile's label
     "off-palette": Code("error", "pixels of a colour or value that is in no class"),
     "void-share": Code("warning", "most of the label is void"),
+    "ignore-share": Code("warning", "the eroded truth leaves out nothing, or nearly everything"),
     # One tile's image
     "blank-image": Code("error", "the image is constant, or nearly all nodata"),
     "clipped-image": Code("warning", "many pixels have a band's lowest or highest value"),

@@ -13,13 +13,13 @@ from tfx.types.artifact import Artifact
 
 from components.classes import ClassTable
 from components.errors import LabelError
-from components.file_systems import load_file_system
+from components.file_systems import write_text
 from components.geo.bands import BandSet
 from components.geo.label_options import LabelOptions
 from components.label_validation.anomalies import ANOMALIES_FILE, as_anomalies
 from components.label_validation.checks import check_data_set
 from components.label_validation.facts import TileFacts
-from components.label_validation.facts_files import read_facts, write_text
+from components.label_validation.facts_files import read_facts
 from components.label_validation.findings import Finding, as_text
 from components.label_validation.options import ValidationOptions
 from components.label_validation.page import Photographer, as_html
@@ -114,8 +114,6 @@ def LabelValidator(
 def write_report(folder: str, findings: Sequence[Finding], facts: Sequence[TileFacts], table: ClassTable) -> None:
     """Writes the findings and the facts as JSON and as text into `folder`, each file whole or not at all."""
     folder = str(folder)
-    load_file_system(folder)
-    tf.io.gfile.makedirs(folder)
     document = json.dumps(as_document(findings, facts, table), indent=2)
     for name, text in ((REPORT_JSON, document), (REPORT_TEXT, as_text(findings))):
         part = f"{folder}/.{name}.part"

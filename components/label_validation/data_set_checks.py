@@ -33,6 +33,9 @@ def check_splits(tiles: Sequence[TileFacts], table: ClassTable, options: Validat
         if not members or len(tallies) < len(members):
             continue
         totals = [sum(tally.by_class[i] for tally in tallies) for i in range(len(table))]
+        if not any(totals):
+            findings.append(_nothing_labelled(split, members))
+            continue
         for name, total in zip(table.names, totals, strict=True):
             if total == 0:
                 findings.append(
@@ -113,12 +116,48 @@ def check_duplicates(tiles: Sequence[TileFacts]) -> list[Finding]:
     return findings
 
 
+def _nothing_labelled(split: str, members: Sequence[TileFacts]) -> Finding:
+    """One finding instead of one a class: moving tiles would not help."""
+    area = next((facts.source.area_of_interest for facts in members if facts.source.area_of_interest), "")
+    remedy = "check whether the labels say what the configuration expects (classes, void, labels)"
+    if area:
+        remedy = f"check that {area} (data.area_of_interest) covers labelled ground, in the coordinate system it says"
+    return finding_of(
+        "class-absent",
+        None,
+        severity="error" if split == "train" else "warning",
+        file=area,
+        found=f"no tile of split {split} has a pixel of any class: all is void"
+        + (" or outside the area of interest" if area else ""),
+        expected="every class in every split",
+        remedy=remedy,
+    )
+
+
 def _groups(keyed: Iterable[tuple[str, TileFacts]]) -> list[list[TileFacts]]:
     groups: dict[str, list[TileFacts]] = defaultdict(list)
     for key, facts in keyed:
         if key:
             groups[key].append(facts)
     return [members for members in groups.values() if len(members) > 1]
+
+
+def check_ignored(tiles: Sequence[TileFacts], options: ValidationOptions) -> list[Finding]:
+    """`ignore-share`: whether the eroded truths mark anything. A single tile or block may well have no border in it."""
+    shares = [facts.ignored_share for facts in tiles if facts.ignored_share is not None]
+    share = float(np.mean(shares)) if shares else 0.5
+    if 0 < share <= options.max_void_share:
+        return []
+    return [
+        finding_of(
+            "ignore-share",
+            None,
+            file=next(facts.source.ignore for facts in tiles if facts.ignored_share is not None),
+            found=f"the eroded truths of {len(shares)} tile(s) leave out {share:.1%} of the pixels",
+            expected=f"more than nothing and at most {options.max_void_share:.1%} (validation.max_void_share)",
+            remedy="say by labels.ignore.value how they mark pixels that do not count (default: 0 in all bands)",
+        )
+    ]
 
 
 def check_uniformity(tiles: Sequence[TileFacts], options: ValidationOptions) -> list[Finding]:

@@ -143,6 +143,7 @@ class TileFacts(Options):
         valid_share: Share of pixels that are not nodata.
         bands: In record order.
         tally: Of the labels.
+    ignored_share: Share of pixels that the eroded truth leaves out; None where the tile has none.
         classes: Colours of each class, in id order; None where no valid pixel of it was sampled.
         image_digest, label_digest: Of the decoded pixels (in the tile's area), so that re-encoded copies have equal
             ones.
@@ -161,6 +162,7 @@ class TileFacts(Options):
     valid_share: float | None = None
     bands: tuple[BandFacts, ...] = ()
     tally: LabelTally | None = None
+    ignored_share: float | None = None
     classes: tuple[ClassColours | None, ...] = ()
     image_digest: str = ""
     label_digest: str = ""

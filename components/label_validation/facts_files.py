@@ -5,7 +5,7 @@ import uuid
 
 import tensorflow as tf
 
-from components.file_systems import load_file_system
+from components.file_systems import load_file_system, write_text
 from components.label_validation.facts import TileFacts
 
 
@@ -14,8 +14,6 @@ def write_facts(facts: TileFacts, folder: str) -> str:
 
     The name follows from the tile alone, so that a bundle that a runner tries again does no harm.
     """
-    load_file_system(folder)
-    tf.io.gfile.makedirs(folder)
     path = f"{folder}/{hashlib.sha256(facts.source.tile.encode()).hexdigest()[:32]}.json"
     part = f"{folder}/.{uuid.uuid4().hex}.part"
     write_text(part, facts.model_dump_json())
@@ -31,9 +29,3 @@ def read_facts(folder: str) -> list[TileFacts]:
         with tf.io.gfile.GFile(path) as file:
             tiles.append(TileFacts.model_validate_json(file.read()))
     return sorted(tiles, key=lambda facts: facts.source.tile)
-
-
-def write_text(path: str, text: str) -> None:
-    """Writes a text file, on whatever file system."""
-    with tf.io.gfile.GFile(path, "w") as file:
-        file.write(text)

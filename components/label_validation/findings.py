@@ -8,6 +8,9 @@ from components.label_validation.options import Budget
 from components.options import Options
 from components.tile_source import TileSource
 
+MOST_TILES = 5
+"""Tiles that are named where the same is found of several."""
+
 
 class Finding(Options):
     """One thing that was found.
@@ -97,22 +100,54 @@ def most_severe_first(findings: Sequence[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda f: (SEVERITIES.index(f.severity), f.tile, f.code, f.found))
 
 
-def as_text(findings: Sequence[Finding]) -> str:
-    """The findings for a person to read, most severe first; ends with counts by code and by severity."""
+def as_text(findings: Sequence[Finding], most: int | None = None) -> str:
+    """The findings for a person to read, most severe first; ends with counts by code and by severity.
+
+    Args:
+        findings: What was found. What is said of several tiles in the same words stands once.
+        most: Of one code and severity, so many are written out, and the number of the others; None writes out all.
+    """
     lines = []
-    for finding in most_severe_first(findings):
-        place = f" ({finding.place})" if finding.place else ""
-        tile = f"tile {finding.tile}" if finding.tile else "data set"
+    said: Counter[tuple[str, str]] = Counter()
+    left_out: dict[tuple[str, str], int] = {}
+    for alike in _in_the_same_words(most_severe_first(findings)):
+        finding = alike[0]
+        kind = (finding.code, finding.severity)
+        said[kind] += 1
+        if most is not None and said[kind] > most:
+            left_out[kind] = left_out.get(kind, 0) + len(alike)
+            continue
+        # `found` often names the place of what it counts.
+        place = f" ({finding.place})" if finding.place and finding.place not in finding.found else ""
+        tile = _tiles([one.tile for one in alike]) if finding.tile else "data set"
         lines.append(f"{finding.severity.upper()} [{finding.code}] {tile}: {finding.found}{place}")
         if finding.file:
             lines.append(f"    file:     {finding.file}")
         lines.append(f"    expected: {finding.expected}")
         lines.append(f"    to fix:   {finding.remedy}")
+    for (code, severity), count in left_out.items():
+        lines.append(f"{severity.upper()} [{code}] {count} more like these (the JSON report has all)")
     if findings:
         lines += ["", *_table(findings), ""]
     counts = Counter(finding.severity for finding in findings)
     total = ", ".join(f"{counts[severity]} {severity}{'s' * (counts[severity] != 1)}" for severity in SEVERITIES)
     return "\n".join([*lines, total]) + "\n"
+
+
+def _in_the_same_words(findings: Sequence[Finding]) -> list[list[Finding]]:
+    """Findings that differ in nothing but their tile, together, each group at the place of its first."""
+    groups: dict[Finding, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(finding.model_copy(update={"tile": "any" if finding.tile else ""}), []).append(finding)
+    return list(groups.values())
+
+
+def _tiles(names: Sequence[str]) -> str:
+    """`tile a`, or `tiles a, b, c and 4 more`."""
+    if len(names) == 1:
+        return f"tile {names[0]}"
+    named, others = names[:MOST_TILES], len(names) - MOST_TILES
+    return f"tiles {', '.join(named)}" + (f" and {others} more" if others > 0 else "")
 
 
 def _table(findings: Sequence[Finding]) -> list[str]:

@@ -74,7 +74,7 @@ class TileMeasurer:
         tallier, probe = Tallier(count), ShiftProbe(area, count)
         image_digest, label_digest = _digest(area), _digest(area)
         small_image, small_label = thumbnails.Thumbnail(area), thumbnails.Thumbnail(area)
-        valid_count = 0
+        valid_count = ignored_count = 0
         for window in _strips(area, image):
             raster = image.read(window)
             window_valid = int(np.count_nonzero(raster.valid))
@@ -88,6 +88,8 @@ class TileMeasurer:
                 tallier.add(ids, window.row, window.col, lambda w=window: label.read_raw(w))  # type: ignore[misc]
                 label_digest.update(np.ascontiguousarray(ids))
                 small_label.add(ids, window.row)
+                ignored = label.read_ignored(window) if source.ignore else None
+                ignored_count += 0 if ignored is None else int(np.count_nonzero(ignored))
                 probe.add(raster.pixels, valid, ids, window.row)
             sample.add(raster.pixels, valid, ids, window.row)
         facts["valid_share"] = valid_count / (area.height * area.width)
@@ -99,6 +101,8 @@ class TileMeasurer:
             facts["image_thumbnail"] = thumbnails.jpeg_uri(thumbnails.image_picture(pixels))
         if label is None:
             return
+        if source.ignore:
+            facts["ignored_share"] = ignored_count / (area.height * area.width)
         facts["tally"] = tallier.tally(label.describe)
         facts["classes"] = sample.classes()
         facts["label_digest"] = label_digest.hexdigest()

@@ -234,7 +234,8 @@ def check_image(facts: TileFacts, options: ValidationOptions) -> list[Finding]:
                 file=source.image,
                 found=found,
                 expected=f"an image with at most {options.max_nodata_share:.2%} nodata (validation.max_nodata_share)",
-                remedy="deliver the tile again, check the declared nodata value, or leave the tile out (`exclude`)",
+                remedy="deliver the tile again, check the declared nodata value and what data.bands derives, or leave "
+                "the tile out (`exclude`)",
             )
         ]
     whole_numbers = not facts.dtype.startswith(("float", "complex"))

@@ -30,7 +30,7 @@ STRIP_PIXELS = 16_000_000
 above the cost of opening a file."""
 
 
-READ_PIXELS = 4_000_000
+READ_PIXELS = 1_000_000
 """About how many tile pixels are read at once, a part of a row of patches at least: the memory that a worker needs does
 not grow with the width of the tile."""
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from components.dataset.augment import AugmentOptions
+from components.dataset.augment_options import AugmentOptions
 from components.dataset.order import Sampling
 from components.options import Options
 

@@ -4,7 +4,6 @@ TFX's own InfraValidator needs Docker, or Kubernetes through a runner that no lo
 artifact with the embedded server.
 """
 
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -14,7 +13,9 @@ from tfx import v1 as tfx
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
+from components.dataset.record_index import record_files
 from components.errors import ServingError
+from components.file_systems import local_copy, put_folder, write_text
 from components.publishing.versions import VERSION_FILES
 from components.records.record_format import RecordFormat
 from serving.batching import BatchingOptions
@@ -49,22 +50,21 @@ def ServingCheck(
     """
     import components.training.networks  # noqa: F401 (registers the layers that network.keras is made of)
 
-    saved_model = Path(path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model)))
-    files = [str(path) for path in Path(artifact_utils.get_split_uri([examples], split)).iterdir()]
-    patches = read_patches(files, RecordFormat.model_validate_json(record_format), CHECKED_PATCHES)
-    logits = keras.models.load_model(Path(model_run.uri) / "network.keras", compile=False).predict(patches, verbose=0)
-    blessing = Path(infra_blessing.uri)
+    exported = path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
+    files = record_files([f"{artifact_utils.get_split_uri([examples], split)}/*"])
+    patches = read_patches(list(files), RecordFormat.model_validate_json(record_format), CHECKED_PATCHES)
+    with local_copy(f"{model_run.uri}/network.keras") as network:
+        logits = keras.models.load_model(network, compile=False).predict(patches, verbose=0)
     try:
-        with tempfile.TemporaryDirectory() as staging:
+        with local_copy(exported) as saved_model, tempfile.TemporaryDirectory() as staging:
             agreement = check_version(
                 saved_model, model_name, BatchingOptions.model_validate_json(batching), patches, logits, Path(staging)
             )
-            shutil.copytree(staging, blessing / VERSION_FILES)
+            put_folder(Path(staging), f"{infra_blessing.uri}/{VERSION_FILES}")
         good, reason = agreement.good, str(agreement)
     except (ServingError, grpc.RpcError) as error:
         good, reason = False, f"the server did not take the model: {error}"
-    blessing.mkdir(parents=True, exist_ok=True)
     # The file names of TFX's InfraValidator, for tools that look for them.
-    (blessing / ("INFRA_BLESSED" if good else "INFRA_NOT_BLESSED")).write_text(f"{reason}\n")
+    write_text(f"{infra_blessing.uri}/{'INFRA_BLESSED' if good else 'INFRA_NOT_BLESSED'}", f"{reason}\n")
     infra_blessing.set_int_custom_property(BLESSED, int(good))
     infra_blessing.set_string_custom_property(REASON, reason)

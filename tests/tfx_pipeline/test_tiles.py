@@ -231,3 +231,44 @@ def test_blocks_that_leave_a_split_empty_say_what_helps(tmp_path: Path) -> None:
                 blocks={"size_px": 64, "eval": [0]},
             )
         )
+
+
+def test_a_field_is_filled_up_with_zeros_where_the_pattern_says_so(tmp_path: Path) -> None:
+    """ISPRS Potsdam: top_potsdam_2_10_RGBIR.tif belongs to dsm_potsdam_02_10.tif."""
+    for name in ("top_2_10.tif", "top_7_7.tif", "dsm_02_10.tif", "dsm_07_07.tif"):
+        (tmp_path / name).touch()
+    found = find_tiles(
+        options(
+            tmp_path,
+            images="top_{row}_{col}.tif",
+            labels="top_{row}_{col}.tif",
+            tile_id="{row}_{col}",
+            rasters={"dsm": "dsm_{row:02}_{col:02}.tif"},
+            splits={"train": ["2_10"], "eval": ["7_7"]},
+        )
+    )
+    assert {tile.tile: Path(tile.rasters["dsm"]).name for tile in found} == {
+        "2_10": "dsm_02_10.tif",
+        "7_7": "dsm_07_07.tif",
+    }
+
+
+def test_a_filled_field_that_images_do_not_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match=r"rasters\.dsm uses {place}, which `images`"):
+        options(tmp_path, rasters={"dsm": "{place:03}.tif"})
+
+
+def test_a_list_with_labels_of_two_kinds_is_refused(tmp_path: Path) -> None:
+    tiles = [
+        {"tile": "x", "image": "x.tif", "label": "a.tif"},
+        {"tile": "y", "image": "y.tif", "masks": {"roof": "b.tif"}},
+    ]
+    given = options(tmp_path, images=None, labels=None, tiles=tiles)
+    with pytest.raises(ValueError, match="some tiles have a label, others masks"):
+        given.check_labels("masks", ("roof",))
+
+
+def test_a_missing_area_of_interest_is_one_error_before_any_tile_is_read(tmp_path: Path) -> None:
+    make_files(tmp_path, ["1", "2"])
+    with pytest.raises(MissingFileError, match=r"area\.gpkg does not exist"):
+        find_tiles(options(tmp_path, area_of_interest="area.gpkg"))

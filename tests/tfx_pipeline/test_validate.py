@@ -66,3 +66,80 @@ def test_a_budget_of_no_code_is_refused_with_the_codes(
     error = capsys.readouterr().err
     assert "there is no code 'label-sise'" in error
     assert "label-size" in error
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("labels={kind: index, values: {1: lawm}}", "labels.values.1 names 'lawm', which is no class"),
+        ("labels={kind: masks}", "labels.kind is masks"),
+    ],
+)
+def test_a_wrong_name_in_the_label_options_is_one_message_not_one_a_tile(
+    scenes: Scenes, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: str, message: str
+) -> None:
+    assert validate(tmp_path, "--set", change) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("error") == 1
+    assert message in captured.err
+
+
+def test_an_unknown_mask_in_a_list_is_one_message(
+    scenes: Scenes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{s.tile},{Path(s.image).name},{Path(s.label).name},{s.split}" for s in scenes.sources]
+    (scenes.folder / "list.csv").write_text("\n".join(["tile,image,mask:pont,split", *rows]))
+    config = yaml.safe_load((tmp_path / "parcels.yaml").read_text())
+    config["data"] = {"root": str(scenes.folder), "list": "list.csv", "bands": config["data"]["bands"]}
+    (tmp_path / "parcels.yaml").write_text(yaml.safe_dump(config))
+    assert validate(tmp_path, "--set", "labels={kind: masks}") == 2
+    assert "names 'pont', which is no class" in capsys.readouterr().err
+    assert validate(tmp_path) == 2
+    assert "has masks, but labels.kind is colors" in capsys.readouterr().err
+
+
+def test_an_area_of_interest_elsewhere_is_one_error_that_names_its_file(
+    scenes: Scenes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ring = [[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]
+    feature = {"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+    area = scenes.folder / "elsewhere.geojson"
+    area.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    assert validate(tmp_path, "--set", "data.area_of_interest=elsewhere.geojson") == 2
+    errors = [line for line in capsys.readouterr().out.splitlines() if line.startswith("ERROR")]
+    assert errors == [
+        "ERROR [class-absent] data set: no tile of split train has a pixel of any class: all is void or outside the "
+        "area of interest"
+    ]
+
+
+def test_a_damaged_first_tile_is_a_finding_beside_the_others(
+    scenes: Scenes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(scenes.sources[0].image).write_bytes(b"junk")
+    scenes.write_label(1, patchwork(1)[:-1])
+    assert validate(tmp_path) == 2
+    errors = [line.split(": ")[0] for line in capsys.readouterr().out.splitlines() if line.startswith("ERROR")]
+    assert errors == ["ERROR [unreadable] tile tile 0", "ERROR [label-size] tile tile 1"]
+
+
+def test_a_band_that_no_tile_has_is_one_message(
+    scenes: Scenes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert validate(tmp_path, "--set", "data.bands.red=4") == 2
+    assert "tile 0.tif has 3 band(s), not band 4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("maps.tiles=[tile 9]", "maps.tiles names 'tile 9', which is no tile"),
+        ("evaluation.split=test", "evaluation.split is test, and no tile is in that split"),
+    ],
+)
+def test_what_would_only_show_after_the_training_is_said_before(
+    scenes: Scenes, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: str, message: str
+) -> None:
+    assert validate(tmp_path, "--set", change) == 2
+    assert message in capsys.readouterr().err

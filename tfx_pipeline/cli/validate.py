@@ -8,6 +8,9 @@ from typing import Any
 
 from tfx_pipeline.cli.config_arguments import add_config_arguments, config_of
 
+MOST_OF_A_CODE = 20
+"""Findings of one code that are written on the terminal."""
+
 
 def register(subparsers: "argparse._SubParsersAction[Any]") -> None:
     """Adds the verb."""
@@ -38,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         print("\r\033[K", end="", file=sys.stderr)
     findings = check_data_set(facts, config.table, config.validation)
     print(f"{len(data.tiles)} tiles checked")
-    print(as_text(findings), end="")
+    print(as_text(findings, MOST_OF_A_CODE), end="")
     if arguments.json:
         from components.label_validation.report import as_document
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.data_statistics.component import VERDICT_FILE
-from components.data_statistics.skew import STATISTICS_FILE, load_statistics
+from components.data_statistics.skew import has_statistics, load_statistics
+from components.file_systems import read_text
 from components.label_validation.component import REPORT_JSON
 from components.label_validation.findings import Finding
 from components.records.component import COUNTS_FILE
@@ -97,7 +98,7 @@ def split_facts(data: DataSet, examples_uri: str | None, validation: Path) -> li
         examples_uri: Of TileExampleGen's Examples, None where there is none.
         validation: The folder of the label validator's report.
     """
-    counts = _read_list(Path(examples_uri) / COUNTS_FILE) if examples_uri else None
+    counts = _read_list(f"{examples_uri}/{COUNTS_FILE}") if examples_uri else None
     tallies = _label_report(validation).get("tiles", [])
     facts = []
     for split in SPLITS:
@@ -140,7 +141,7 @@ def band_facts(
     facts: list[BandFacts] = []
     histograms: dict[str, list[BandHistogram]] = {}
     for split in SPLITS:
-        if statistics_uri is None or not (Path(statistics_uri) / f"Split-{split}" / STATISTICS_FILE).is_file():
+        if statistics_uri is None or not has_statistics(statistics_uri, split):
             continue
         features = {
             ".".join(feature.path.step) or feature.name: feature.num_stats
@@ -164,8 +165,8 @@ def band_facts(
 
 def anomaly_verdict(verdict_uri: str | None) -> str | None:
     """What the AnomalyGate wrote: `no anomalies`; None where it did not get so far."""
-    path = Path(verdict_uri) / VERDICT_FILE if verdict_uri else None
-    return path.read_text(encoding="utf-8").strip() if path and path.is_file() else None
+    text = read_text(f"{verdict_uri}/{VERDICT_FILE}") if verdict_uri else None
+    return None if text is None else text.strip()
 
 
 def _label_report(validation: Path) -> dict[str, list[dict]]:
@@ -174,6 +175,7 @@ def _label_report(validation: Path) -> dict[str, list[dict]]:
     return report
 
 
-def _read_list(path: Path) -> list[dict] | None:
-    rows: list[dict] | None = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+def _read_list(path: str) -> list[dict] | None:
+    text = read_text(path)
+    rows: list[dict] | None = None if text is None else json.loads(text)
     return rows

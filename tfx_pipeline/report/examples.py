@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from components.classes import ClassTable
 from components.contract import CLASS_IDS, EXAMPLES, EXAMPLES_SIGNATURE
-from components.dataset.record_index import RecordIndex, index_records
+from components.dataset.record_index import RecordIndex, index_records, record_files
 from components.records.patch_example import COL, ROW, TILE, parse_image_and_label
 from components.records.record_format import RecordFormat
 from tfx_pipeline.report import pictures
@@ -72,18 +72,18 @@ class Examples:
     band_names: tuple[str, ...]
 
 
-def find_examples(split_folder: Path, saved_model: Path, record_format: RecordFormat) -> Examples | None:
+def find_examples(split_folder: str, saved_model: Path, record_format: RecordFormat) -> Examples | None:
     """Predicts patches of a split and shows some of them.
 
     Args:
-        split_folder: With the split's TFRecord files.
+        split_folder: With the split's TFRecord files, on any file system.
         saved_model: As the trainer exported it.
         record_format: Of the records.
 
     Returns:
         None where there is no record or no model.
     """
-    files = sorted(str(path) for path in split_folder.glob("*") if not path.name.startswith("."))
+    files = [path for path in record_files([f"{split_folder}/*"]) if not path.rpartition("/")[2].startswith(".")]
     if not files or not (saved_model / "saved_model.pb").is_file():
         return None
     index = index_records(files)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from tfx.utils import path_utils
 
 from components.errors import EosegError
+from components.file_systems import local_copy, read_text
 from components.records.record_format import RecordFormat
 from components.training.history import HISTORY_FILE, EpochRecord
 from tfx_pipeline.config import Config
@@ -109,10 +110,8 @@ def write_page(page: str, path: Path) -> Path:
 
 def read_history(model_run: str | None) -> list[EpochRecord]:
     """The epochs that the trainer recorded; empty where there is no file."""
-    path = Path(model_run) / HISTORY_FILE if model_run else None
-    if path is None or not path.is_file():
-        return []
-    return [EpochRecord(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
+    text = read_text(f"{model_run}/{HISTORY_FILE}") if model_run else None
+    return [EpochRecord(**row) for row in json.loads(text)] if text else []
 
 
 def map_picture_file(places: Places, tile: str) -> Path:
@@ -124,8 +123,8 @@ def _examples(record: RunRecord, format_: RecordFormat, split: str) -> Examples 
     examples, model = record.output("TileExampleGen", "examples"), record.output("Trainer", "model")
     if examples is None or model is None:
         return None
-    saved_model = Path(path_utils.serving_model_path(model.uri))
-    return find_examples(Path(examples.uri) / f"Split-{split}", saved_model, format_)
+    with local_copy(path_utils.serving_model_path(model.uri)) as saved_model:
+        return find_examples(f"{examples.uri}/Split-{split}", saved_model, format_)
 
 
 def _maps(config: Config, data: DataSet, places: Places, maps: dict[str, Path]) -> list[MapPictures]:

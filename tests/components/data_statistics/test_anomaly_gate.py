@@ -63,6 +63,15 @@ def test_bands_that_hardly_overlap_stop_the_run(tmp_path: Path) -> None:
     assert "max_drift" not in message
 
 
+def test_a_limit_of_one_stops_nothing(tmp_path: Path) -> None:
+    # Disjoint histograms whose divergence TFDV's sums make 1.0000000000000002.
+    rng = np.random.default_rng(16)
+    disjoint = {"train": {BAND: rng.uniform(0, 1, 133)}, "eval": {BAND: rng.uniform(2, 3, 209)}}
+    run_gate(tmp_path, disjoint, options=StatisticsOptions(max_skew=1))
+    (skew,) = figures(tmp_path / "verdict")["divergences"]
+    assert skew["value"] == 1
+
+
 def test_a_stopped_run_leaves_its_verdict_and_the_inferred_schema_in_the_copy(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=str(tmp_path / "copy" / VERDICT_JSON)):
         run_gate(tmp_path, splits(other=200), options=LIMITS)

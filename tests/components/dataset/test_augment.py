@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.dataset.augment import AugmentOptions, relit, turned
+from components.dataset.augment import relit, turned
+from components.dataset.augment_options import AugmentOptions
 
 ALL_EIGHT = {turn + flip for turn in "0123" for flip in ("", "f")}
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from components.classes import VOID_ID
-from components.dataset.augment import AugmentOptions
+from components.dataset.augment_options import AugmentOptions
 from components.dataset.order import balanced_weights, epoch_order
 from components.dataset.patch_dataset import evaluation_batches, training_batches
 from components.dataset.record_index import index_records

@@ -60,7 +60,7 @@ def finding(code: str, tile: str = "", **changes: object) -> Finding:
 def test_the_text_ends_with_counts_in_aligned_columns() -> None:
     findings = [
         finding("mixed-crs"),
-        finding("void-share", "b"),
+        finding("void-share", "b", found="seen too"),
         finding("void-share", "a"),
         finding("label-size", "a"),
     ]
@@ -149,3 +149,26 @@ def test_the_documentation_lists_every_code_with_its_severity() -> None:
 def test_the_documentation_lists_every_option() -> None:
     text = DOCS.read_text(encoding="utf-8")
     assert [name for name in ValidationOptions.model_fields if f"`{name}`" not in text] == []
+
+
+def test_what_is_found_of_several_tiles_in_the_same_words_stands_once_and_counts_for_each() -> None:
+    text = as_text([finding("void-share", tile) for tile in "gfedcba"] + [finding("void-share", "h", found="else")])
+    assert text.count("WARNING") == 2
+    assert "WARNING [void-share] tiles a, b, c, d, e and 2 more: seen\n" in text
+    assert text.endswith("0 errors, 8 warnings, 0 infos\n")
+
+
+def test_a_text_of_limited_length_says_how_many_are_left_out() -> None:
+    many = [finding("void-share", f"{i}", found=f"seen {i}") for i in range(5)]
+    text = as_text([*many, finding("label-size", "a")], most=3)
+    assert [line.split(":")[0] for line in text.splitlines() if "[" in line] == [
+        "ERROR [label-size] tile a",
+        *(f"WARNING [void-share] tile {i}" for i in range(3)),
+        "WARNING [void-share] 2 more like these (the JSON report has all)",
+    ]
+    assert text.endswith("1 error, 5 warnings, 0 infos\n")
+
+
+def test_a_place_that_is_already_in_the_words_is_not_said_twice() -> None:
+    text = as_text([finding("void-share", "a", found="seen at row 1, column 2", place="row 1, column 2")])
+    assert text.count("row 1, column 2") == 1

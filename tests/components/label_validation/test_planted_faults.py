@@ -94,7 +94,24 @@ def on_the_same_ground(scenes: Scenes) -> None:
     scenes.write_label(4, patchwork(4), transform=place(0))
 
 
+def with_eroded_truth(scenes: Scenes, marked: int, *, rows: int = SIDE) -> None:
+    """Beside every tile a raster whose left columns hold `marked`."""
+    for i, source in enumerate(scenes.sources):
+        edges = np.full((rows, SIDE), 255, np.uint8)
+        edges[:, :10] = marked
+        file = write_raster(Path(source.image).with_name(f"edges {i}.tif"), edges, transform=place(i))
+        scenes.change(i, ignore=str(file))
+
+
 FAULTS: dict[str, Fault] = {
+    "an eroded truth that marks nothing": Fault(
+        lambda s: with_eroded_truth(s, 7), {("ignore-share", "warning", "")}, "leave out 0.0%"
+    ),
+    "eroded truths that end before their images": Fault(
+        lambda s: with_eroded_truth(s, 0, rows=SIDE - 1),
+        {("unusable-label", "error", f"tile {i}") for i in range(6)},
+        "edges 0.tif has 287 x 288 pixels",
+    ),
     "missing label": Fault(
         lambda s: Path(s.sources[1].label).unlink(), {("missing-file", "error", "tile 1")}, "tile 1 label.tif"
     ),
@@ -216,7 +233,10 @@ FAULTS: dict[str, Fault] = {
 
 
 def test_clean_data_give_no_finding(tmp_path: Path) -> None:
-    assert Scenes(tmp_path).findings() == []
+    scenes = Scenes(tmp_path)
+    assert scenes.findings() == []
+    with_eroded_truth(scenes, 0)
+    assert scenes.findings() == []
 
 
 @pytest.mark.parametrize("name", FAULTS)

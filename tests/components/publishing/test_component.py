@@ -46,3 +46,4 @@ def test_a_model_without_both_blessings_is_not_pushed(blessed: int, served_well:
     pushed = push(tmp_path, blessed, served_well)
     assert pushed.get_int_custom_property("pushed") == 0  # type: ignore[attr-defined]
     assert not (tmp_path / "served").exists()
+    assert (tmp_path / "pushed" / "NOT_PUSHED").is_file(), "an object store would not keep an empty artifact"

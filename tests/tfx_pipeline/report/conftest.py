@@ -164,7 +164,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> FakeRun:
     workdir = tmp_path_factory.mktemp("run")
     config = make_config(workdir)
     places = Places(workdir, workdir / "served")
-    record = make_record(places.pipeline_root)
+    record = make_record(Path(places.pipeline_root))
 
     def uri(step: str, key: str) -> Path:
         artifact = record.output(step, key)
