@@ -56,7 +56,7 @@ class Expression:
         Returns:
             float32 of that shape; not finite where the arithmetic is not defined there. Comparisons give 1 and 0.
         """
-        import numexpr  # type: ignore[import-untyped]  # here, because it starts threads when imported
+        import numexpr  # here, because it starts threads when imported
 
         # numexpr promotes by type, and a number in its text is a double: as float32 variables they stay float32.
         values = {f"b{i}": np.asarray(bands[name], np.float32) for i, name in enumerate(self.names)}

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -85,7 +86,7 @@ class TileMeasurer:
             ids: NDArray[np.uint8] | None = None
             if label is not None:
                 ids = label.read(window)
-                tallier.add(ids, window.row, window.col, lambda w=window: label.read_raw(w))  # type: ignore[misc]
+                tallier.add(ids, window.row, window.col, partial(label.read_raw, window))
                 label_digest.update(np.ascontiguousarray(ids))
                 small_label.add(ids, window.row)
                 ignored = label.read_ignored(window) if source.ignore else None

@@ -82,7 +82,8 @@ class ShiftProbe:
                 self._finish(top, [*pieces, piece])
                 del self._open[top]
             else:  # copied: a view would keep the whole strip
-                pieces.append(tuple(None if part is None else part.copy() for part in piece))  # type: ignore[arg-type]
+                part, inside, classes = piece
+                pieces.append((part.copy(), None if inside is None else inside.copy(), classes.copy()))
 
     def facts(self) -> ShiftFacts | None:
         """The best translation; None with fewer than `LEAST_BLOCKS` blocks."""
