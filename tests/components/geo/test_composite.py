@@ -3,63 +3,32 @@
 import functools
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import rasterio
 from affine import Affine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from rasterio.warp import transform as transform_points
 
 from components.errors import ConfigError, MissingFileError, RasterError
 from components.geo import composite, warped
 from components.geo.bands import Band, BandSet, Despeckle
-from components.geo.despeckle import decibels, lee_filter
 from components.geo.image import open_image
-from components.geo.raster import Raster
 from components.geo.window import Window
+from tests.components.geo.composite_scenes import (
+    EXPECTED_PLANE,
+    FAR,
+    HEIGHT,
+    HEIGHT_BAND,
+    RED,
+    WHOLE,
+    WIDTH,
+    plane,
+    read_composite,
+    write_image,
+)
 from tests.make_raster import ORIGIN, gradient, write_raster
-
-HEIGHT, WIDTH = 60, 80
-WHOLE = Window(0, 0, HEIGHT, WIDTH)
-HEIGHT_BAND = Band(name="height", raster="dsm", number=1)
-RED = Band(name="red", number=1)
-FAR = Affine.translation(7_000, 0)
-
-
-def _read(
-    bands: list[Band], window: Window = WHOLE, downsample: int = 1, *, image: Path, **rasters: Path
-) -> tuple[Raster, str, tuple[str, ...]]:
-    files = {"image": str(image), **{name: str(path) for name, path in rasters.items()}}
-    with open_image(files, BandSet(bands=tuple(bands))) as reader:
-        raster = reader.read(window, downsample)
-        assert reader.dtype == raster.pixels.dtype
-        assert reader.band_count == raster.pixels.shape[2]
-        return raster, reader.dtype, reader.resampled
-
-
-def _image(tmp_path: Path, **kwargs: Any) -> Path:
-    return write_raster(tmp_path / "an image.tif", gradient(HEIGHT, WIDTH), **kwargs)
-
-
-def _plane(height: int, width: int, transform: Affine, crs: str = "EPSG:25832") -> NDArray[np.float32]:
-    """Numbers that rise evenly over the ground: `_expected_plane` at each pixel's centre."""
-    rows, cols = np.mgrid[:height, :width] + 0.5
-    xs, ys = transform @ (cols, rows)
-    if crs != "EPSG:25832":
-        xs, ys = (np.array(v) for v in transform_points(crs, "EPSG:25832", xs.ravel(), ys.ravel()))
-    return _height_at(np.asarray(xs), np.asarray(ys)).reshape(height, width).astype(np.float32)
-
-
-def _height_at(xs: NDArray[np.float64], ys: NDArray[np.float64]) -> NDArray[np.float64]:
-    return 3 * (xs - 500_000) - 2 * (ys - 5_500_000)
-
-
-EXPECTED_PLANE = _plane(HEIGHT, WIDTH, ORIGIN)
-
 
 # Same grid
 
@@ -68,7 +37,7 @@ def test_bands_of_two_rasters_on_one_grid_are_read_as_they_are(tmp_path: Path) -
     rng = np.random.default_rng(0)
     height = rng.normal(size=(HEIGHT, WIDTH)).astype(np.float32)
     dsm = write_raster(tmp_path / "dsm.tif", height)
-    raster, dtype, resampled = _read([HEIGHT_BAND, RED], image=_image(tmp_path), dsm=dsm)
+    raster, dtype, resampled = read_composite([HEIGHT_BAND, RED], image=write_image(tmp_path), dsm=dsm)
     assert dtype == "float32"
     assert resampled == ()
     np.testing.assert_array_equal(raster.pixels[..., 0], height)
@@ -78,23 +47,23 @@ def test_bands_of_two_rasters_on_one_grid_are_read_as_they_are(tmp_path: Path) -
 
 def test_rasters_of_one_dtype_keep_it(tmp_path: Path) -> None:
     other = write_raster(tmp_path / "b.tif", gradient(HEIGHT, WIDTH)[..., ::-1])
-    raster, dtype, _ = _read([RED, HEIGHT_BAND], image=_image(tmp_path), dsm=other)
+    raster, dtype, _ = read_composite([RED, HEIGHT_BAND], image=write_image(tmp_path), dsm=other)
     assert dtype == "uint8"
     np.testing.assert_array_equal(raster.pixels, gradient(HEIGHT, WIDTH)[..., [0, 2]])
 
 
 def test_bands_by_description_alone_are_a_plain_image(tmp_path: Path) -> None:
-    image = _image(tmp_path, descriptions=["red", "green", "near infrared"])
-    raster, dtype, _ = _read([Band(name="nir", description="near infrared"), RED], image=image)
+    image = write_image(tmp_path, descriptions=["red", "green", "near infrared"])
+    raster, dtype, _ = read_composite([Band(name="nir", description="near infrared"), RED], image=image)
     assert dtype == "uint8"
     np.testing.assert_array_equal(raster.pixels, gradient(HEIGHT, WIDTH)[..., [2, 0]])
 
 
 def test_a_band_of_a_raster_that_the_tile_lacks_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="'dsm'"):
-        _read([RED, HEIGHT_BAND], image=_image(tmp_path))
+        read_composite([RED, HEIGHT_BAND], image=write_image(tmp_path))
     with pytest.raises(MissingFileError, match=r"none\.tif"):
-        _read([RED, HEIGHT_BAND], image=_image(tmp_path), dsm=tmp_path / "none.tif")
+        read_composite([RED, HEIGHT_BAND], image=write_image(tmp_path), dsm=tmp_path / "none.tif")
 
 
 # Derived bands
@@ -102,9 +71,9 @@ def test_a_band_of_a_raster_that_the_tile_lacks_is_refused(tmp_path: Path) -> No
 
 def test_a_derived_band_is_its_expression_over_the_sensors_numbers(tmp_path: Path) -> None:
     pixels = gradient(HEIGHT, WIDTH)
-    raster, dtype, _ = _read(
+    raster, dtype, _ = read_composite(
         [RED, Band(name="nir", number=3, recorded=False), Band(name="ndvi", expression="(nir - red) / (nir + red)")],
-        image=_image(tmp_path),
+        image=write_image(tmp_path),
     )
     red, nir = pixels[..., 0].astype(np.float32), pixels[..., 2].astype(np.float32)
     defined = nir + red != 0
@@ -117,7 +86,7 @@ def test_a_derived_band_is_its_expression_over_the_sensors_numbers(tmp_path: Pat
 
 def test_a_derived_band_can_use_derived_bands_written_after_it(tmp_path: Path) -> None:
     bands = [Band(name="b", expression="a + 1"), Band(name="a", expression="2 * red", recorded=False), RED]
-    raster, _, _ = _read(bands, image=_image(tmp_path))
+    raster, _, _ = read_composite(bands, image=write_image(tmp_path))
     red = gradient(HEIGHT, WIDTH)[..., 0].astype(np.float32)
     np.testing.assert_array_equal(raster.pixels, np.stack([2 * red + 1, red], axis=-1))
 
@@ -151,7 +120,7 @@ def test_a_pixel_is_valid_where_the_bands_that_are_recorded_or_used_are(
         "above": Band(name="above", expression="height - nir"),
     }
     chosen = [band.model_copy(update={"recorded": name in bands}) for name, band in every.items()]
-    raster, _, _ = _read(chosen, Window(0, 0, 1, 4), image=image, dsm=dsm)
+    raster, _, _ = read_composite(chosen, Window(0, 0, 1, 4), image=image, dsm=dsm)
     assert raster.valid[0].tolist() == expected
     assert (raster.pixels[~raster.valid] == 0).all()
 
@@ -162,7 +131,7 @@ def test_nodata_of_one_band_of_another_raster_is_nodata_of_the_pixel(tmp_path: P
     image = write_raster(tmp_path / "i.tif", np.array([[[0, 5], [5, 5]]], np.uint8), nodata=0)
     of_other = [Band(name="a", raster="o", number=1), Band(name="b", raster="o", number=2)]
     of_image = [Band(name="c", number=1), Band(name="d", number=2)]
-    raster, _, _ = _read([*of_other, *of_image], Window(0, 0, 1, 2), image=image, o=other)
+    raster, _, _ = read_composite([*of_other, *of_image], Window(0, 0, 1, 2), image=image, o=other)
     assert raster.valid.tolist() == [[False, True]]
 
 
@@ -198,8 +167,8 @@ KINDS = ["coarser", "much coarser", "finer", "shifted", "south-up", "rotated", "
 def test_a_raster_of_another_grid_shows_the_same_ground(tmp_path: Path, kind: str) -> None:
     """Heights that rise evenly: averages and bilinear values are the heights at the image's own pixel centres."""
     transform, height, width, crs = _transform(kind)
-    dsm = write_raster(tmp_path / "d.tif", _plane(height, width, transform, crs), transform=transform, crs=crs)
-    raster, dtype, resampled = _read([HEIGHT_BAND], image=_image(tmp_path), dsm=dsm)
+    dsm = write_raster(tmp_path / "d.tif", plane(height, width, transform, crs), transform=transform, crs=crs)
+    raster, dtype, resampled = read_composite([HEIGHT_BAND], image=write_image(tmp_path), dsm=dsm)
     assert raster.valid.all()
     assert dtype == "float32"
     # In degrees the plane is very slightly bent; elsewhere float32 holds 150 m to about 1e-5 m. An average takes pixels
@@ -216,15 +185,15 @@ def test_what_is_resampled_is_said_in_words(tmp_path: Path) -> None:
         ("EPSG:4326", "from EPSG:4326, EPSG:25832"),
     ):
         transform, height, width, crs = _transform(kind)
-        dsm = write_raster(tmp_path / "d.tif", _plane(height, width, transform, crs), transform=transform, crs=crs)
-        assert words in _read([HEIGHT_BAND], image=_image(tmp_path), dsm=dsm)[2][0]
+        dsm = write_raster(tmp_path / "d.tif", plane(height, width, transform, crs), transform=transform, crs=crs)
+        assert words in read_composite([HEIGHT_BAND], image=write_image(tmp_path), dsm=dsm)[2][0]
 
 
 def test_finer_rasters_are_averaged_over_the_pixel(tmp_path: Path) -> None:
     """Four pixels of 0.25 m in each of 0.5 m."""
     fine = np.random.default_rng(2).integers(0, 1000, (2 * HEIGHT, 2 * WIDTH)).astype(np.float32)
     dsm = write_raster(tmp_path / "d.tif", fine, transform=ORIGIN @ Affine.scale(0.5))
-    raster, _, _ = _read([HEIGHT_BAND], image=_image(tmp_path), dsm=dsm)
+    raster, _, _ = read_composite([HEIGHT_BAND], image=write_image(tmp_path), dsm=dsm)
     np.testing.assert_allclose(raster.pixels[..., 0], fine.reshape(HEIGHT, 2, WIDTH, 2).mean(axis=(1, 3)), rtol=1e-6)
 
 
@@ -245,7 +214,7 @@ def test_holes_are_left_out_of_averages_whatever_marks_them(tmp_path: Path, hole
         mask=there if hole == "mask" else None,
         last_is_alpha=hole.startswith("alpha"),
     )
-    raster, _, _ = _read([HEIGHT_BAND], image=_image(tmp_path), dsm=dsm)
+    raster, _, _ = read_composite([HEIGHT_BAND], image=write_image(tmp_path), dsm=dsm)
     expected = np.ones((HEIGHT, WIDTH), np.bool_)
     expected[1, 1] = False
     np.testing.assert_array_equal(raster.valid, expected)
@@ -255,7 +224,7 @@ def test_holes_are_left_out_of_averages_whatever_marks_them(tmp_path: Path, hole
 def test_whole_numbers_stay_whole_when_resampled(tmp_path: Path) -> None:
     fine = np.random.default_rng(3).integers(0, 65_536, (2 * HEIGHT, 2 * WIDTH)).astype(np.uint16)
     dsm = write_raster(tmp_path / "d.tif", fine, transform=ORIGIN @ Affine.scale(0.5))
-    raster, dtype, _ = _read([HEIGHT_BAND], image=_image(tmp_path), dsm=dsm)
+    raster, dtype, _ = read_composite([HEIGHT_BAND], image=write_image(tmp_path), dsm=dsm)
     assert dtype == "uint16"
     mean = fine.reshape(HEIGHT, 2, WIDTH, 2).mean(axis=(1, 3))
     assert np.abs(raster.pixels[..., 0] - mean).max() <= 0.51
@@ -265,7 +234,7 @@ def test_pixels_beyond_a_raster_are_nodata(tmp_path: Path) -> None:
     dsm = write_raster(
         tmp_path / "d.tif", np.ones((HEIGHT, 30), np.uint8), transform=ORIGIN @ Affine.translation(10, 0)
     )
-    raster, _, _ = _read([RED, HEIGHT_BAND], image=_image(tmp_path), dsm=dsm)
+    raster, _, _ = read_composite([RED, HEIGHT_BAND], image=write_image(tmp_path), dsm=dsm)
     assert raster.valid[0].tolist() == [False] * 10 + [True] * 30 + [False] * (WIDTH - 40)
     assert (raster.pixels[~raster.valid] == 0).all()
 
@@ -273,17 +242,17 @@ def test_pixels_beyond_a_raster_are_nodata(tmp_path: Path) -> None:
 def test_a_raster_without_ground_in_common_is_refused_naming_both_files(tmp_path: Path) -> None:
     dsm = write_raster(tmp_path / "far away.tif", np.ones((HEIGHT, WIDTH), np.uint8), transform=FAR @ ORIGIN)
     with pytest.raises(RasterError, match=r"far away\.tif(.|\n)*an image\.tif(.|\n)*share no ground"):
-        _read([RED, HEIGHT_BAND], image=_image(tmp_path), dsm=dsm)
+        read_composite([RED, HEIGHT_BAND], image=write_image(tmp_path), dsm=dsm)
 
 
 def test_a_raster_with_a_transform_alone_is_taken_to_be_in_the_images_system(tmp_path: Path) -> None:
     """A TIFF with a world file, as ISPRS delivers heights."""
     coarse = Affine(1, 0, 500_000, 0, -1, 5_500_000)
-    heights = _plane(HEIGHT, WIDTH, coarse)
+    heights = plane(HEIGHT, WIDTH, coarse)
     dsm = write_raster(tmp_path / "d.tif", heights, crs=None)
     # 1 m to the east, 1 m to the south, the centre of the upper left pixel
     (tmp_path / "d.tfw").write_text("1\n0\n0\n-1\n500000.5\n5499999.5\n")
-    raster, _, resampled = _read([HEIGHT_BAND], image=_image(tmp_path), dsm=dsm)
+    raster, _, resampled = read_composite([HEIGHT_BAND], image=write_image(tmp_path), dsm=dsm)
     assert resampled == ("dsm: 1 m onto 0.5 m, EPSG:25832",)
     # Beyond the outermost centres nothing is extrapolated.
     np.testing.assert_allclose(raster.pixels[1:-1, 1:-1, 0], EXPECTED_PLANE[1:-1, 1:-1], atol=1e-3)
@@ -293,25 +262,25 @@ def test_a_raster_with_a_transform_alone_is_taken_to_be_in_the_images_system(tmp
 def test_rasters_without_georeference_go_pixel_by_pixel_or_by_whole_multiples(
     tmp_path: Path, image_has_place: bool
 ) -> None:
-    image = _image(tmp_path, crs="EPSG:25832" if image_has_place else None)
+    image = write_image(tmp_path, crs="EPSG:25832" if image_has_place else None)
     same = write_raster(tmp_path / "same.tif", gradient(HEIGHT, WIDTH)[..., 0], crs=None)
-    raster, _, resampled = _read([RED, HEIGHT_BAND], image=image, dsm=same)
+    raster, _, resampled = read_composite([RED, HEIGHT_BAND], image=image, dsm=same)
     assert resampled == ()
     np.testing.assert_array_equal(raster.pixels[..., 0], raster.pixels[..., 1])
     fine = np.kron(gradient(HEIGHT, WIDTH)[..., 0], np.ones((3, 3), np.uint8))
     finer = write_raster(tmp_path / "fine.tif", fine, crs=None)
-    raster, _, resampled = _read([RED, HEIGHT_BAND], image=image, dsm=finer)
+    raster, _, resampled = read_composite([RED, HEIGHT_BAND], image=image, dsm=finer)
     assert resampled == ("dsm: 180 x 240 onto 60 x 80 pixels",)
     np.testing.assert_array_equal(raster.pixels[..., 0], raster.pixels[..., 1])
     coarse = write_raster(tmp_path / "coarse.tif", np.full((HEIGHT // 2, WIDTH // 2), 5, np.uint8), crs=None)
-    assert (_read([HEIGHT_BAND], image=image, dsm=coarse)[0].pixels == 5).all()
+    assert (read_composite([HEIGHT_BAND], image=image, dsm=coarse)[0].pixels == 5).all()
 
 
 @pytest.mark.parametrize("shape", [(HEIGHT, WIDTH - 1), (2 * HEIGHT, WIDTH), (HEIGHT * 3 // 2, WIDTH * 3 // 2)])
 def test_other_sizes_without_georeference_are_refused(tmp_path: Path, shape: tuple[int, int]) -> None:
     dsm = write_raster(tmp_path / "d.tif", np.ones(shape, np.uint8), crs=None)
     with pytest.raises(RasterError, match=rf"{shape[0]} x {shape[1]} pixels(.|\n)*60 x 80"):
-        _read([RED, HEIGHT_BAND], image=_image(tmp_path), dsm=dsm)
+        read_composite([RED, HEIGHT_BAND], image=write_image(tmp_path), dsm=dsm)
 
 
 # Windows
@@ -398,131 +367,3 @@ def test_warped_blocks_are_kept_in_bounded_number(
         kept = reader._sources["dsm"]._blocks  # type: ignore[attr-defined]
     assert sum(block.nbytes for block in kept.values()) <= 3 * 16 * 23 * 4
     np.testing.assert_allclose(again.pixels, whole.pixels, atol=5e-3)
-
-
-# Downsampling
-
-
-def test_downsampling_averages_plain_bands_as_in_an_image_that_is_read_alone(tmp_path: Path) -> None:
-    image = _image(tmp_path)
-    window = Window(4, 6, 30, 40)
-    with open_image({"image": str(image)}, BandSet.of_numbers([1], ["red"])) as reader:
-        alone = reader.read(window, 2)
-    height = write_raster(tmp_path / "d.tif", np.ones((HEIGHT, WIDTH), np.uint8))
-    raster, _, _ = _read([RED, HEIGHT_BAND], window, 2, image=image, dsm=height)
-    np.testing.assert_array_equal(raster.pixels[..., :1], alone.pixels)
-    assert raster.georeference == alone.georeference
-
-
-@pytest.mark.parametrize("chunk_pixels", [1, 500, 10**6])
-def test_derived_bands_are_computed_before_they_are_averaged(
-    tmp_path: Path, chunk_pixels: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(composite, "_CHUNK_PIXELS", chunk_pixels)
-    rng = np.random.default_rng(7)
-    pixels = rng.integers(1, 200, (HEIGHT, WIDTH, 2)).astype(np.uint8)
-    pixels[rng.random((HEIGHT, WIDTH)) < 0.4] = 0
-    image = write_raster(tmp_path / "i.tif", pixels, nodata=0)
-    bands = [RED, Band(name="nir", number=2), Band(name="ratio", expression="nir / red")]
-    raster, _, _ = _read(bands, Window(0, 0, HEIGHT, WIDTH), 3, image=image)
-    there = pixels[:, : WIDTH // 3 * 3].any(axis=2).reshape(HEIGHT // 3, 3, WIDTH // 3, 3)
-    ratio = np.zeros((HEIGHT, WIDTH))
-    np.divide(pixels[..., 1], pixels[..., 0], out=ratio, where=pixels[..., 0] > 0)
-    ratio = ratio[:, : WIDTH // 3 * 3].reshape(HEIGHT // 3, 3, WIDTH // 3, 3)
-    count = there.sum(axis=(1, 3))
-    np.testing.assert_array_equal(raster.valid, count >= 5)  # at least half of 9
-    mean = ratio.sum(axis=(1, 3))[raster.valid] / count[raster.valid]
-    np.testing.assert_allclose(raster.pixels[raster.valid, 2], mean, rtol=1e-6)
-    assert (raster.pixels[~raster.valid] == 0).all()
-
-
-# Radar
-
-
-def _radar(tmp_path: Path, **kwargs: Any) -> tuple[Path, NDArray[np.float32]]:
-    intensity = np.random.default_rng(8).gamma(4, 0.25, (HEIGHT, WIDTH)).astype(np.float32)
-    intensity[3, 4], intensity[5, 6], intensity[7, 8] = np.nan, 0, -0.01
-    return write_raster(tmp_path / "vv.tif", intensity, **kwargs), intensity
-
-
-def test_backscatter_becomes_decibels_and_what_has_none_is_nodata(tmp_path: Path) -> None:
-    path, intensity = _radar(tmp_path)
-    raster, dtype, _ = _read([Band(name="vv", number=1, decibel="intensity")], image=path)
-    assert dtype == "float32"
-    assert np.argwhere(~raster.valid).tolist() == [[3, 4], [5, 6], [7, 8]]
-    np.testing.assert_allclose(raster.pixels[raster.valid, 0], 10 * np.log10(intensity[raster.valid]), rtol=1e-5)
-    assert (raster.pixels[~raster.valid] == 0).all()
-
-
-def test_one_polarisation_without_backscatter_makes_the_pixel_nodata(tmp_path: Path) -> None:
-    path = write_raster(tmp_path / "s1.tif", np.array([[[1, 0], [1, 10], [0, 0]]], np.float32))
-    bands = [Band(name=name, number=i, decibel="intensity") for i, name in enumerate(("vv", "vh"), 1)]
-    raster, _, _ = _read(bands, Window(0, 0, 1, 3), image=path)
-    assert raster.valid.tolist() == [[False, True, False]]
-    assert raster.pixels[0, 1].tolist() == [0, 10]
-
-
-def test_speckle_is_filtered_on_intensities_before_decibels(tmp_path: Path) -> None:
-    path, intensity = _radar(tmp_path)
-    raster, _, _ = _read(
-        [Band(name="vv", number=1, decibel="intensity", despeckle=Despeckle(size=7, looks=4))], image=path
-    )
-    expected = decibels(lee_filter(intensity, np.isfinite(intensity), 7, 4), "intensity")
-    np.testing.assert_array_equal(raster.valid, np.isfinite(expected))
-    np.testing.assert_array_equal(raster.pixels[raster.valid, 0], expected[raster.valid])
-
-
-def test_amplitudes_are_squared_for_the_filter(tmp_path: Path) -> None:
-    path, intensity = _radar(tmp_path)
-    amplitude = np.sqrt(np.abs(intensity))
-    write_raster(path, amplitude)
-    raster, _, _ = _read(
-        [Band(name="vv", number=1, decibel="amplitude", despeckle=Despeckle(size=3, looks=4))], image=path
-    )
-    squared = amplitude.astype(np.float64) ** 2
-    expected = decibels(lee_filter(squared, np.isfinite(squared), 3, 4), "intensity")
-    np.testing.assert_allclose(raster.pixels[raster.valid, 0], expected[raster.valid], atol=1e-4)
-
-
-def test_nodata_of_a_radar_band_is_left_out_of_the_filter(tmp_path: Path) -> None:
-    pixels = np.full((9, 9), 2, np.float32)
-    pixels[4, 4] = -9999
-    path = write_raster(tmp_path / "vv.tif", pixels, nodata=-9999)
-    raster, _, _ = _read([Band(name="vv", number=1, despeckle=Despeckle(size=3))], Window(0, 0, 9, 9), image=path)
-    assert np.argwhere(~raster.valid).tolist() == [[4, 4]]
-    assert set(raster.pixels[raster.valid].ravel().tolist()) == {2}
-
-
-@pytest.mark.parametrize("decibel", ["amplitude", "intensity"])
-@pytest.mark.parametrize("dtype", ["complex64", "complex_int16"])
-def test_complex_numbers_are_taken_by_their_modulus(tmp_path: Path, dtype: str, decibel: Any) -> None:
-    path = tmp_path / "slc.tif"
-    with rasterio.open(
-        path, "w", driver="GTiff", height=1, width=3, count=1, dtype=dtype, crs="EPSG:25832", transform=ORIGIN
-    ) as dataset:
-        dataset.write(np.array([[[3 + 4j, -10j, 0]]], np.complex64))
-    raster, _, _ = _read([Band(name="vv", number=1, decibel=decibel)], Window(0, 0, 1, 3), image=path)
-    assert raster.valid.tolist() == [[True, True, False]]
-    assert raster.pixels[0, :2, 0].tolist() == pytest.approx([20 * math.log10(5), 20])
-    with pytest.raises(RasterError, match="complex"):
-        _read([Band(name="vv", number=1)], Window(0, 0, 1, 3), image=path)
-
-
-def test_complex_numbers_of_another_grid_are_warped_by_their_modulus(tmp_path: Path) -> None:
-    """Averaging the numbers themselves would give 0: their phases cancel."""
-    path = tmp_path / "slc.tif"
-    signs = np.where(np.indices((2 * HEIGHT, 2 * WIDTH)).sum(axis=0) % 2, 1, -1)
-    with rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        height=2 * HEIGHT,
-        width=2 * WIDTH,
-        count=1,
-        dtype="complex64",
-        crs="EPSG:25832",
-        transform=ORIGIN @ Affine.scale(0.5),
-    ) as dataset:
-        dataset.write((signs * (6 + 8j)).astype(np.complex64)[None])
-    raster, _, _ = _read([HEIGHT_BAND], image=_image(tmp_path), dsm=path)
-    np.testing.assert_allclose(raster.pixels, 10, rtol=1e-6)
