@@ -1,10 +1,7 @@
 """Polygons, lines and points as labels: from the file to class ids."""
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyogrio.raw
@@ -14,86 +11,34 @@ import shapely
 from affine import Affine
 from rasterio.crs import CRS
 
-from components.classes import UNKNOWN_ID, VOID_ID, ClassTable, LandClass
-from components.errors import ConfigError, LabelError, MissingFileError
+from components.classes import UNKNOWN_ID, VOID_ID
+from components.errors import LabelError
 from components.geo.label_options import VectorLabels
-from components.geo.labels import LabelDecoder, LabelReader
+from components.geo.labels import LabelDecoder
 from components.geo.raster import Georeference, Grid
 from components.geo.vector_file import VectorFile
-from components.geo.vector_shapes import warped
 from components.geo.window import Window
 from components.tile_source import TileSource
-from tests.make_raster import ORIGIN
-
-ROOF, LAWN, ROAD = 0, 1, 2
-TABLE = ClassTable(
-    classes=tuple(
-        LandClass(name=name, color=color)
-        for name, color in (("roof", (255, 0, 0)), ("lawn", (0, 255, 0)), ("road", (9, 9, 9)))
-    )
+from tests.components.geo.vector_scenes import (
+    GRID,
+    LAWN,
+    OTHER,
+    PLAIN,
+    ROAD,
+    ROOF,
+    SQUARE,
+    TABLE,
+    UTM,
+    WHOLE,
+    Feature,
+    box_ids,
+    ids_of,
+    on_ground,
+    opened,
+    write_dstl,
+    write_vectors,
 )
-UTM = CRS.from_epsg(25832).to_wkt()
-WGS84 = CRS.from_epsg(4326).to_wkt()
-GRID = Grid(40, 60, Georeference(ORIGIN, UTM))
-PLAIN = Grid(40, 60, Georeference(Affine.identity(), ""))
-WHOLE = Window(0, 0, 40, 60)
-
-Feature = tuple[Any, Any]
-"""Geometry in pixels of GRID, and the class attribute."""
-
-
-def on_ground(geometry: Any, crs: str = "EPSG:25832") -> Any:
-    """A geometry in pixels of GRID, in ground coordinates."""
-
-    def move(xy: np.ndarray) -> np.ndarray:
-        xs, ys = ORIGIN @ (xy[:, 0], xy[:, 1])
-        return np.column_stack(rasterio.warp.transform("EPSG:25832", crs, xs.tolist(), ys.tolist())[:2])
-
-    return shapely.transform(geometry, move)
-
-
-def write_vectors(
-    path: Path, features: Sequence[Feature], crs: str | None = "EPSG:25832", columns: dict[str, list] | None = None
-) -> Path:
-    """Writes by the file's ending; `columns` are further attributes."""
-    geometries = np.array([None if g is None else on_ground(g, crs or "EPSG:25832") for g, _ in features], object)
-    fields = {"class": [value for _, value in features], **(columns or {})}
-    kinds = {g.geom_type for g, _ in features if g is not None}
-    pyogrio.raw.write(
-        path,
-        shapely.to_wkb(geometries),
-        [np.array(values, object if any(isinstance(v, str | None) for v in values) else None)
-         for values in fields.values()],
-        list(fields),
-        crs=crs,
-        geometry_type=kinds.pop() if len(kinds) == 1 else "Unknown",
-        driver={".geojson": "GeoJSON", ".gpkg": "GPKG", ".shp": "ESRI Shapefile"}[path.suffix],
-    )  # fmt: skip
-    return path
-
-
-@contextmanager
-def opened(path: Path, grid: Grid = GRID, tile: str = "a", **options: Any) -> Iterator[LabelReader]:
-    source = TileSource(tile=tile, image="", label=str(path), split="train")
-    decoder = LabelDecoder(TABLE, VectorLabels(**{"kind": "vectors", "attribute": "class", **options}))
-    with decoder.open(source, grid) as label:
-        yield label
-
-
-def ids_of(path: Path, grid: Grid = GRID, tile: str = "a", **options: Any) -> np.ndarray:
-    with opened(path, grid, tile, **options) as label:
-        return label.read(Window(0, 0, grid.height, grid.width))
-
-
-def box_ids(*boxes: tuple[int, int, int, int, int], background: int = VOID_ID) -> np.ndarray:
-    """Ids of GRID from (west, north, east, south, id) in pixels."""
-    ids = np.full((40, 60), background, np.uint8)
-    for west, north, east, south, value in boxes:
-        ids[north:south, west:east] = value
-    return ids
-
-
-SQUARE, OTHER = shapely.box(10, 5, 30, 25), shapely.box(20, 10, 50, 35)
+from tests.make_raster import ORIGIN
 
 
 @pytest.mark.parametrize(
@@ -282,32 +227,6 @@ def test_widths_in_metres_work_for_pixel_coordinates_of_a_georeferenced_image(tm
     np.testing.assert_array_equal(found, box_ids((0, 16, 60, 24, ROAD)))
 
 
-def write_dstl(folder: Path) -> dict[str, Any]:
-    """A CSV as DSTL's train_wkt_v4.csv, with a box from pixel (10, 5) to (30, 25) of GRID, and its grid sizes."""
-    x_max, y_min = 0.009188, -0.00904
-    # x_px = x / x_max * W * W / (W + 1), so x = x_px * x_max * (W + 1) / W**2
-    xs = [px * x_max * 61 / 60**2 for px in (10, 30)]
-    ys = [px * y_min * 41 / 40**2 for px in (5, 25)]
-    polygon = shapely.box(xs[0], min(ys), xs[1], max(ys))
-    rows = [
-        "ImageId,ClassType,MultipolygonWKT",
-        f'6120_2_2,1,"{shapely.MultiPolygon([polygon]).wkt}"',
-        '6120_2_2,2,"MULTIPOLYGON EMPTY"',
-        f'6100_1_3,2,"{shapely.MultiPolygon([polygon]).wkt}"',
-    ]
-    (folder / "train_wkt_v4.csv").write_text("\n".join(rows))
-    (folder / "grid_sizes.csv").write_text(f",Xmax,Ymin\n6120_2_2,{x_max},{y_min}\n6100_1_3,{x_max},{y_min}\n")
-    return {
-        "attribute": "ClassType",
-        "values": {1: "roof", 2: "lawn"},
-        "wkt_column": "MultipolygonWKT",
-        "tile_column": "ImageId",
-        "coordinates": "unit",
-        "grid_sizes": str(folder / "grid_sizes.csv"),
-        "background": "road",
-    }
-
-
 def test_wkt_in_a_csv_as_dstl_has_it(tmp_path: Path) -> None:
     options = write_dstl(tmp_path)
     for tile, class_id in (("6120_2_2", ROOF), ("6100_1_3", LAWN)):
@@ -341,119 +260,3 @@ def test_a_tile_column_picks_a_tiles_own_geometries_as_text_or_number(tmp_path: 
 def test_a_tile_id_with_quotes_stays_text(tmp_path: Path) -> None:
     path = write_vectors(tmp_path / "a.gpkg", [(SQUARE, "roof")], columns={"tile": ["it's \" 1"]})
     assert (ids_of(path, tile="it's \" 1", tile_column="tile")[10, 15]) == ROOF
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"attribute": "kind"}, r"no attribute 'kind' \(labels\.attribute\)(.|\n)*one of class, tile"),
-        ({"tile_column": "id"}, r"no attribute 'id' \(labels\.tile_column\)(.|\n)*one of class, tile"),
-        ({"layer": "nope"}, r"cannot be read(.|\n)*labels\.layer"),
-        ({"crs": "EPSG:1"}, r"labels\.crs gives the coordinate system 'EPSG:1'"),
-        ({"crs": "EPSG:4326"}, r"lie beyond the tile: x 500005 to 500015(.|\n)*x and y exchanged"),
-    ],
-)
-def test_files_that_do_not_fit_the_options_are_refused_with_what_there_is(
-    tmp_path: Path, options: dict, message: str
-) -> None:
-    path = write_vectors(tmp_path / "a.gpkg", [(SQUARE, "roof")], columns={"tile": ["a"]})
-    with pytest.raises(LabelError, match=message):
-        ids_of(path, **options)
-
-
-def test_a_tile_without_objects_is_background_where_others_lie_around_it_or_nowhere(tmp_path: Path) -> None:
-    around = shapely.box(-500, -500, -400, -400), shapely.box(400, 400, 500, 500)
-    path = write_vectors(tmp_path / "a.gpkg", [(around[0], "roof"), (around[1], "roof")])
-    assert (ids_of(path, background="lawn") == LAWN).all()
-    (tmp_path / "empty.geojson").write_text('{"type": "FeatureCollection", "features": []}')
-    assert (ids_of(tmp_path / "empty.geojson", background="lawn") == LAWN).all()
-
-
-def test_geometries_beyond_a_projections_reach_are_refused() -> None:
-    points = np.array([shapely.Point(9, 50), shapely.Point(9, 95)], object)
-    wgs84, utm = CRS.from_epsg(4326), CRS.from_epsg(25832)
-    with pytest.raises(LabelError, match=r"a\.gpkg cannot be warped from EPSG:4326 to the image's EPSG:25832"):
-        warped(points, wgs84, utm, None, "a.gpkg")
-
-
-def test_a_csv_without_the_wkt_column_is_refused_with_its_columns(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text('class,shape\nroof,"POINT (1 1)"')
-    with pytest.raises(LabelError, match=r"no attribute 'WKT' \(labels\.wkt_column\)(.|\n)*one of class, shape"):
-        ids_of(tmp_path / "a.csv", PLAIN, coordinates="pixel")
-
-
-def test_missing_and_damaged_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(MissingFileError, match="a vector file"):
-        ids_of(tmp_path / "none.gpkg")
-    (tmp_path / "a.geojson").write_text("{")
-    with pytest.raises(LabelError, match=r"a\.geojson cannot be read"):
-        ids_of(tmp_path / "a.geojson")
-
-
-def test_ground_coordinates_need_an_image_with_a_coordinate_system(tmp_path: Path) -> None:
-    path = write_vectors(tmp_path / "a.gpkg", [(SQUARE, "roof")])
-    with pytest.raises(LabelError, match=r"the image has no coordinate system(.|\n)*coordinates: pixel"):
-        ids_of(path, PLAIN)
-
-
-def test_vectors_without_a_coordinate_system_need_one_in_the_options(tmp_path: Path) -> None:
-    with pytest.warns(UserWarning, match="crs"):
-        path = write_vectors(tmp_path / "a.shp", [(SQUARE, "roof")], None)
-    with pytest.raises(LabelError, match=r"does not say its coordinate system(.|\n)*labels\.crs"):
-        ids_of(path)
-    np.testing.assert_array_equal(ids_of(path, crs="EPSG:25832"), box_ids((10, 5, 30, 25, ROOF)))
-
-
-@pytest.mark.parametrize(
-    ("grid", "found"),
-    [(PLAIN, "is none"), (Grid(40, 60, Georeference(Affine(0.1, 0, 0, 0, -0.1, 4), WGS84)), "in degrees")],
-)
-def test_widths_in_metres_are_refused_where_pixels_have_no_size_in_metres(
-    tmp_path: Path, grid: Grid, found: str
-) -> None:
-    (tmp_path / "a.csv").write_text('class,WKT\nroad,"LINESTRING (1 1, 3 3)"')
-    how = {"coordinates": "pixel"} if grid is PLAIN else {"crs": "EPSG:4326"}
-    with pytest.raises(LabelError, match=rf"{found}(.|\n)*projected"):
-        ids_of(tmp_path / "a.csv", grid, line_width_m={"road": 4}, **how)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (None, "does not exist"),
-        ("a,b\n1,2\n", "cannot be read as sizes"),
-        (",Xmax,Ymin\n1,2,-2\n", "no row for tile '6120_2_2'"),
-        (",Xmax,Ymin\n6120_2_2,0,-2\n", "x_max 0"),
-        (",Xmax,Ymin\n6120_2_2,east,-2\n", "cannot be read as sizes"),
-    ],
-)
-def test_grid_sizes_that_cannot_be_used_are_refused(tmp_path: Path, text: str | None, message: str) -> None:
-    options = write_dstl(tmp_path)
-    if text is None:
-        Path(options["grid_sizes"]).unlink()
-    else:
-        Path(options["grid_sizes"]).write_text(text)
-    with pytest.raises((LabelError, MissingFileError), match=message):
-        ids_of(tmp_path / "train_wkt_v4.csv", PLAIN, "6120_2_2", **options)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"values": {1: "rooof"}}, r"labels\.values\.1 names 'rooof'"),
-        ({"background": "sea"}, r"labels\.background names 'sea'"),
-        ({"burn_order": ["sea"]}, r"labels\.burn_order names 'sea'"),
-        ({"line_width_m": {"sea": 1}}, r"labels\.line_width_m names 'sea'"),
-    ],
-)
-def test_names_of_no_class_are_refused_before_a_file_is_opened(options: dict, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        LabelDecoder(TABLE, VectorLabels(**{"kind": "vectors", "attribute": "class", **options}))
-
-
-@pytest.mark.parametrize(
-    "options", [{"coordinates": "unit"}, {"grid_sizes": "a.csv"}, {"coordinates": "pixel", "crs": "EPSG:4326"}]
-)
-def test_options_that_contradict_each_other_are_refused(options: dict) -> None:
-    with pytest.raises(ValueError, match="`coordinates: "):
-        VectorLabels(**{"kind": "vectors", "attribute": "class", **options})
