@@ -80,6 +80,10 @@ class ClassTable(Options):
         return len(self.classes)
 
 
+_PIXELS_AT_ONCE = 32_768
+"""Pixels decoded at once: 256 KB of indices."""
+
+
 class ColorDecoder:
     """Turns colours into class ids through one table look-up a pixel.
 
@@ -104,12 +108,23 @@ class ColorDecoder:
 
     def decode(self, colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Class ids `(height, width)` uint8 of a colour raster `(height, width, 3)` uint8."""
-        packed = colors[..., 0].astype(np.uint32)
-        packed <<= 8
-        packed |= colors[..., 1]
-        packed <<= 8
-        packed |= colors[..., 2]
-        return self._id_of_color.take(packed)
+        height, width = colors.shape[:2]
+        class_ids = np.empty((height, width), np.uint8)
+        # A few rows at a time, through one buffer of the type that NumPy indexes with: it stays in the processor's
+        # cache, where buffers of a whole raster would be new pages each time, which the workers' threads wait for.
+        rows = max(1, min(height, _PIXELS_AT_ONCE // max(1, width)))
+        buffer = np.empty((rows, width), np.intp)
+        for start in range(0, height, rows):
+            part = colors[start : start + rows]
+            packed = buffer[: len(part)]
+            packed[...] = part[..., 0]
+            packed <<= 8
+            packed |= part[..., 1]
+            packed <<= 8
+            packed |= part[..., 2]
+            # No index can be out of range; with "raise" NumPy would go through a copy of the output.
+            self._id_of_color.take(packed, out=class_ids[start : start + rows], mode="wrap")
+        return class_ids
 
 
 def encode_colors(class_ids: NDArray[np.uint8], table: ClassTable, void_color: Color = (0, 0, 0)) -> NDArray[np.uint8]:
