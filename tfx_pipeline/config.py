@@ -91,13 +91,8 @@ class Config(Options):
             raise ValueError("labels.ignore says how the rasters of data.ignore mark pixels; there is no data.ignore")
 
     def _check_blocks(self) -> None:
-        blocks, side = self.data.blocks, self.patches.size * self.patches.downsample
-        if blocks is not None and blocks.size_px < side:
-            raise ValueError(
-                f"a patch is {side} tile pixels a side (patches.size {self.patches.size} x patches.downsample "
-                f"{self.patches.downsample}) and no block of data.blocks.size_px {blocks.size_px} holds one; "
-                f"give size_px at least {side}, or smaller patches"
-            )
+        if self.data.blocks is not None:
+            self.data.blocks.check_patch(self.patches.size * self.patches.downsample)
 
     @property
     def label_options(self) -> LabelOptions:

@@ -275,6 +275,25 @@ class DataOptions(Options):
             raise ValueError(f"shares are above 0 and sum to 1; these sum to {sum(shares.values()):g}")
         return self
 
+    @model_validator(mode="after")
+    def _no_useless_raster(self) -> "DataOptions":
+        # What is written beside the bands and read by none was forgotten there. A list in a file may know more rasters
+        # than one configuration wants: `tfx_pipeline.tiles` passes them over, and says so.
+        named = {
+            "rasters": list(self.rasters),
+            "stac.raster_assets": list(self.stac.raster_assets if self.stac else ()),
+            "tiles": [name for tile in self.tiles for name in tile.rasters],
+        }
+        read = self.band_set.rasters
+        for key, names in named.items():
+            useless = next((name for name in names if name not in read), None)
+            if useless is not None:
+                raise ValueError(
+                    f"`{key}` names the raster '{useless}', which no band is read from; add a band to `bands` "
+                    f"({useless}: {{raster: {useless}, number: 1}}), or take the raster out"
+                )
+        return self
+
 
 def _mask_names(options: DataOptions) -> set[str] | None:
     """The classes that masks are given for; empty where labels are no masks, None where a file has yet to tell."""

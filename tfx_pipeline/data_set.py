@@ -11,6 +11,7 @@ from components.geo.image import open_image
 from components.geo.label_options import VectorLabels
 from components.geo.labels import LabelDecoder
 from components.records.fingerprint import files_fingerprint
+from components.splits.ground_blocks import refuse_narrow
 from components.tile_source import TileSource
 from tfx_pipeline.config import Config
 from tfx_pipeline.tiles import find_tiles
@@ -131,7 +132,7 @@ def find_data_set(
     Args:
         config: The configuration.
         places: Where the memory of digests is kept.
-        say: Told when scenes are made.
+        say: Told when scenes are made, and what of a tile list is passed over.
         fingerprint: False skips reading the files' content.
 
     Raises:
@@ -139,7 +140,9 @@ def find_data_set(
     """
     if config.sample_scenes is not None:
         config = with_sample_scenes(config, places, say)
-    tiles = find_tiles(config.data)
+    tiles = find_tiles(config.data, say)
+    if config.data.blocks is not None:
+        refuse_narrow(tiles, config.data.blocks, config.patches.size * config.patches.downsample)
     _refuse_unknown_classes(config, tiles)
     dtype = _dtype_of_the_first(tiles, config)
     files = list(dict.fromkeys(path for tile in tiles for path in tile.files))

@@ -96,11 +96,13 @@ def build_pipeline(config: Config, data: DataSet, places: Places, *, any_driver:
     )
     last_statistics = _last_statistics(statistics, any_driver)
     sound = AnomalyGate(
+        examples=records.outputs["examples"],
         statistics=statistics.outputs["statistics"],
         schema=schema.outputs["schema"],
         anomalies=anomalies.outputs["anomalies"],
         previous_statistics=last_statistics.outputs[PREVIOUS_STATISTICS],
         options=config.statistics.model_dump_json(),
+        patches=config.patches.model_dump_json(),
         report_copy=str(places.workdir / "statistics"),
     )
 

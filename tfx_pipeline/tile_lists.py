@@ -1,4 +1,4 @@
-"""Tile lists in files: CSV and Parquet.
+"""Tile lists in files: CSV (separated by commas, semicolons or tabs) and Parquet.
 
 Columns: `tile`, `image`, and `label` or a `mask:CLASS` for each class; if wanted `split`, `date`, `ignore`, and
 `raster:NAME` for further rasters. Empty cells are as if the column were not there; other columns are passed over.
@@ -17,6 +17,9 @@ from tfx_pipeline.data_options import ListedTile
 
 COLUMNS = ("tile", "image", "label", "split", "date", "ignore")
 PREFIXES = {"raster:": "rasters", "mask:": "masks"}
+
+SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
+"""A spreadsheet writes semicolons where the comma is the country's decimal sign."""
 
 
 def read_tile_list(path: Path) -> list[ListedTile]:
@@ -42,19 +45,31 @@ def read_tile_list(path: Path) -> list[ListedTile]:
 def _csv(path: Path) -> tuple[list[str], list[tuple[str, dict[str, Any]]]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
+            separator = _separator(file.readline())
+            file.seek(0)
+            reader = csv.DictReader(file, strict=True, delimiter=separator)
             header = list(reader.fieldnames or [])
             rows = [(f"line {reader.line_num}", row) for row in reader]
     except (csv.Error, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"{path} cannot be read as CSV: {error}", "comma-separated UTF-8 with a header", "correct the file"
+            f"{path} cannot be read as CSV: {error}",
+            "UTF-8 with a header, separated by commas, semicolons or tabs",
+            "correct the file",
         ) from error
     uneven = next((place for place, row in rows if None in row or None in row.values()), None)
     if uneven is not None:
         raise ConfigError(
-            f"{path}, {uneven}: not as many cells as the header has", f"{len(header)} cells", "quote cells with commas"
+            f"{path}, {uneven}: not as many cells as the header has",
+            f"{len(header)} cells, separated by {SEPARATORS[separator]}s like the header",
+            f"quote cells that hold a {SEPARATORS[separator]}",
         )
     return header, rows
+
+
+def _separator(header: str) -> str:
+    """What separates the columns: that by which the header has the most names that are known. The comma wins a tie."""
+    names = {separator: next(csv.reader([header], delimiter=separator), []) for separator in SEPARATORS}
+    return max(SEPARATORS, key=lambda separator: sum(map(_is_known, names[separator])))
 
 
 def _parquet(path: Path) -> tuple[list[str], list[tuple[str, dict[str, Any]]]]:
@@ -78,8 +93,8 @@ def _check_header(path: Path, header: list[str]) -> None:
     if missing:
         raise ConfigError(
             f"{path} has no column {missing[0]}; its columns are {', '.join(header) or 'none'}",
-            f"comma-separated columns {', '.join(COLUMNS)}, raster:NAME, mask:CLASS",
-            "correct the header",
+            f"columns {', '.join(COLUMNS)}, raster:NAME, mask:CLASS; in CSV separated by commas, semicolons or tabs",
+            "separate the file by commas: its header is one single cell" if len(header) == 1 else "correct the header",
         )
     for name in header:
         # A column of the archive's own is welcome, a misspelt one would silently be without effect.

@@ -1,10 +1,11 @@
 """Which tiles a configuration names, and which split each is in."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from components.errors import ConfigError, DataError, MissingFileError
+from components.geo.remote_files import refuse_unmarked
 from components.tile_source import SPLITS, TileSource
 from tfx_pipeline.data_options import DataOptions, ListedTile
 from tfx_pipeline.split_assignment import assign_splits, matches
@@ -17,18 +18,24 @@ from tfx_pipeline.tile_root import TileRoot, expanded
 __all__ = ["DataOptions", "find_tiles"]
 
 
-def find_tiles(options: DataOptions) -> list[TileSource]:
+def find_tiles(options: DataOptions, say: Callable[[str], None] = lambda _: None) -> list[TileSource]:
     """The tiles of a data set, or their blocks, sorted by split (train, eval, test), then by id.
 
     New tiles are written into `data.split_registry`, where one is configured.
 
+    Args:
+        options: Which they are.
+        say: Told what of a list is passed over.
+
     Raises:
         MissingFileError: If the root, a list or a tile's file is not there, or no image matches.
-        ConfigError: If two files give one tile id, or a tile is in no split, in two, or in another than it was.
+        ConfigError: If two files give one tile id, a tile is in no split, in two, or in another than it was, or a file
+            lies where a change of it could not be noticed.
         DataError: If train or eval has no tile.
     """
     root = TileRoot(options.root)
-    listed = _listed(options, root)
+    refuse_unmarked(root.path)
+    listed = _with_read_rasters(_listed(options, root), options, say)
     twice = [tile for tile, times in Counter(tile.tile for tile in listed).items() if times > 1]
     if twice:
         raise ConfigError(f"tile {twice[0]} is listed twice", "one entry a tile", "correct the list of tiles")
@@ -78,6 +85,19 @@ def _listed(options: DataOptions, root: TileRoot) -> list[ListedTile]:
                 "rasters": {name: root.join(path) for name, path in tile.rasters.items()},
             }
         )
+        for tile in listed
+    ]
+
+
+def _with_read_rasters(listed: list[ListedTile], options: DataOptions, say: Callable[[str], None]) -> list[ListedTile]:
+    """The tiles without rasters that no band is read from: these need not be there, and may change."""
+    read = options.band_set.rasters
+    useless = {name: None for tile in listed for name in tile.rasters if name not in read}
+    if not useless:
+        return listed
+    say(f"{options.list}: no band is read from {', '.join(f'raster:{name}' for name in useless)}; passed over")
+    return [
+        tile.model_copy(update={"rasters": {name: path for name, path in tile.rasters.items() if name in read}})
         for tile in listed
     ]
 
@@ -149,6 +169,8 @@ def _refuse_missing(listed: Sequence[ListedTile], root: TileRoot) -> None:
         kinds |= {f"mask of {name}": path for name, path in tile.masks.items()}
         kinds |= {f"raster {name}": path for name, path in tile.rasters.items()}
         wanted += [(tile.tile, kind, path) for kind, path in kinds.items() if path]
+    for _, _, path in wanted:
+        refuse_unmarked(path)
     missing = root.missing(path for _, _, path in wanted)
     for tile_id, kind, path in wanted:
         if path in missing:
@@ -161,6 +183,7 @@ def _refuse_missing(listed: Sequence[ListedTile], root: TileRoot) -> None:
 
 def _refuse_missing_area(options: DataOptions, root: TileRoot) -> None:
     area = root.join(expanded(options.area_of_interest)) if options.area_of_interest else ""
+    refuse_unmarked(area)
     if area and root.missing([area]):
         raise MissingFileError(
             f"there is no area of interest: {area} does not exist",

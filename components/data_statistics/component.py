@@ -13,6 +13,7 @@ from tfx import v1 as tfx
 from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 
+from components.data_statistics.comparable import comparable_splits, split_files
 from components.data_statistics.curated_schema import INFERRED_SCHEMA_FILE, SCHEMA_FILE, environment_of
 from components.data_statistics.options import StatisticsOptions
 from components.data_statistics.skew import (
@@ -25,6 +26,7 @@ from components.data_statistics.skew import (
 )
 from components.data_statistics.verdict import error_of, judge
 from components.file_systems import load_file_system
+from components.geo.patches import PatchOptions
 
 VERDICT_FILE = "anomalies.txt"
 VERDICT_JSON = "statistics.json"
@@ -43,11 +45,13 @@ class DataVerdict(Artifact):
 
 @tfx.dsl.components.component
 def AnomalyGate(
+    examples: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Examples],
     statistics: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ExampleStatistics],
     schema: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Schema],
     anomalies: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ExampleAnomalies],
     verdict: tfx.dsl.components.OutputArtifact[DataVerdict],
     options: tfx.dsl.components.Parameter[str],
+    patches: tfx.dsl.components.Parameter[str],
     report_copy: tfx.dsl.components.Parameter[str],
     previous_statistics: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ExampleStatistics] = None,
 ) -> None:
@@ -57,11 +61,14 @@ def AnomalyGate(
     ExampleValidator found.
 
     Args:
+        examples: The records. Only where training's patches were chosen by a rule of their own, those of the splits
+            that are held against them are read.
         statistics: StatisticsGen's.
         schema: The schema, inferred or curated.
         anomalies: ExampleValidator's.
         verdict: What was found and measured, as `anomalies.txt` and `statistics.json`.
         options: `StatisticsOptions` as JSON.
+        patches: `PatchOptions` as JSON.
         report_copy: A folder that gets a copy of the verdict even where it stops the run (TFX drops the output of a
             step that fails), and the inferred schema, to be curated.
         previous_statistics: The last run's; none in a first run.
@@ -80,7 +87,9 @@ def AnomalyGate(
         previous = {split: load_statistics(uri, split) for split in splits if has_statistics(uri, split)}
     environments = {split: environment_of(split, features) for split in splits}
     found = _anomalies(current, features, environments, anomalies.uri)
-    result = judge(current, previous, found, environments, features, limits)
+    cutting = PatchOptions.model_validate_json(patches)
+    held_out = comparable_splits(current, cutting, lambda split: split_files(examples.uri, split))
+    result = judge(current, held_out, previous, found, environments, features, limits)
 
     copy = Path(report_copy)
     for folder in (verdict.uri, report_copy):

@@ -17,6 +17,6 @@ class StatisticsOptions(Options):
     """The divergence of a feature's histogram from the last run's, in the same split, above which the run stops; None
     measures and reports drift, and stops nothing. Thresholds that a curated schema gives a feature come first."""
     min_patches: int = Field(default=16, ge=1)
-    """Splits with fewer patches are measured but stop nothing. Two draws of 8 patches from one and the same normal
-    distribution diverge by 0.55 in the median and 0.86 at worst, of 16 by 0.30 and 0.47, of 64 by 0.06 and 0.11
-    (TFDV's 10 buckets, 12 draws each)."""
+    """Splits with fewer patches are measured but stop nothing; for skew, patches that overlap count as so many as would
+    lie side by side. Two draws of 8 patches from one and the same normal distribution diverge by 0.55 in the median and
+    0.86 at worst, of 16 by 0.30 and 0.47, of 64 by 0.06 and 0.11 (TFDV's 10 buckets, 12 draws each)."""

@@ -38,7 +38,7 @@ class Divergence:
         value: What was measured.
         limit: Above which it is too much; None only measures.
         curated: The limit is the curated schema's own.
-        patches: Patches in the smaller of the two; few make a divergence by chance.
+        patches: Patches in the smaller of the two, without overlap where it is skew; few make a divergence by chance.
     """
 
     kind: Literal["skew", "drift"]
@@ -67,7 +67,7 @@ def scalar_features(class_names: Sequence[str], band_names: Sequence[str]) -> li
 
 
 def measure_skew(
-    train: Statistics, other: Statistics, split: str, schema: schema_pb2.Schema, max_skew: float
+    train: Statistics, other: Statistics, split: str, schema: schema_pb2.Schema, max_skew: float, patches: int
 ) -> list[Divergence]:
     """How far a split's bands are from the training split's.
 
@@ -76,10 +76,11 @@ def measure_skew(
 
     Args:
         train: Statistics of the training split.
-        other: Statistics of the other split.
+        other: Statistics of the other split's comparable patches (`components.data_statistics.comparable`).
         split: The other split's name.
         schema: The schema; not changed. Its own comparators come before `max_skew`.
         max_skew: The largest Jensen-Shannon divergence allowed, 0 to 1.
+        patches: How many the smaller of the two stands for.
     """
     compared = schema_pb2.Schema()
     compared.CopyFrom(schema)
@@ -90,7 +91,6 @@ def measure_skew(
         elif feature.name.startswith((f"{patch_example.BAND_MEAN}/", f"{patch_example.BAND_STDDEV}/")):
             feature.skew_comparator.jensen_shannon_divergence.threshold = max_skew
     found = tfdv.validate_statistics(train, compared, serving_statistics=other)
-    patches = min(_patches(train), _patches(other))
     return [
         Divergence("skew", split, name, measure, value, threshold, name in curated, patches)
         for name, measure, value, threshold in _measurements(found, "skew_measurements")
@@ -119,7 +119,7 @@ def measure_drift(
             # TFDV measures only what has a threshold; 1 is the largest divergence there is.
             feature.drift_comparator.jensen_shannon_divergence.threshold = 1.0 if max_drift is None else max_drift
     found = tfdv.validate_statistics(current, compared, previous_statistics=previous)
-    patches = min(_patches(current), _patches(previous))
+    patches = min(patch_count(current), patch_count(previous))
     return [
         Divergence(
             "drift", split, name, measure, value, threshold if name in curated else max_drift, name in curated, patches
@@ -143,8 +143,25 @@ def _rounded(value: float) -> float:
     return 1.0 if 1 < value < 1 + 1e-9 else value
 
 
-def _patches(statistics: Statistics) -> int:
+def patch_count(statistics: Statistics) -> int:
+    """How many records a split has."""
     return max((int(dataset.num_examples) for dataset in statistics.datasets), default=0)
+
+
+def feature_names(statistics: Statistics) -> list[str]:
+    """The features that there are statistics of."""
+    return [".".join(feature.path.step) for dataset in statistics.datasets for feature in dataset.features]
+
+
+def largest_value(statistics: Statistics, name: str) -> float:
+    """The largest value of a numeric feature; minus infinity where there is no such feature."""
+    found = [
+        feature.num_stats.max
+        for dataset in statistics.datasets
+        for feature in dataset.features
+        if ".".join(feature.path.step) == name and feature.num_stats.common_stats.num_non_missing
+    ]
+    return max(found, default=float("-inf"))
 
 
 def read_anomalies(anomalies: anomalies_pb2.Anomalies, split: str) -> list[Anomaly]:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 from tensorflow_metadata.proto.v0 import schema_pb2
 
+from components.data_statistics.comparable import Comparable
 from components.data_statistics.options import StatisticsOptions
 from components.data_statistics.skew import Anomaly, Divergence, Statistics, measure_drift, measure_skew
 from components.errors import DataError
@@ -24,6 +25,7 @@ class Verdict:
         divergences: Skew and drift, all that was measured.
         last_run: Whether there were the last run's statistics to compare with.
         min_patches: `StatisticsOptions.min_patches`.
+        notes: What else to know about the comparison: which patches of a split could be compared with training's.
     """
 
     environments: Mapping[str, str | None]
@@ -31,6 +33,7 @@ class Verdict:
     divergences: tuple[Divergence, ...]
     last_run: bool
     min_patches: int
+    notes: tuple[str, ...] = ()
 
     @property
     def too_far(self) -> tuple[Divergence, ...]:
@@ -43,7 +46,7 @@ class Verdict:
         return bool(self.anomalies or self.too_far)
 
     def as_text(self) -> str:
-        """One line each: every reason to stop, or that there is none; then the largest skew and drift."""
+        """One line each: every reason to stop, or that there is none; the largest skew and drift; the notes."""
         lines = [_anomaly_line(a, self.environments.get(a.split)) for a in self.anomalies]
         lines += [_divergence_line(d) for d in self.too_far]
         lines = lines or [SOUND]
@@ -53,6 +56,7 @@ class Verdict:
                 where = f"split {largest.split}, feature {largest.feature}"
                 few = f", of only {largest.patches} patches" if largest.patches < self.min_patches else ""
                 lines.append(f"largest {kind} {largest.value:.3f} ({where}{few})")
+        lines += self.notes
         if not self.last_run:
             lines.append("no drift measured: there is no earlier run, or the data are those of the last run")
         return "\n".join(lines) + "\n"
@@ -69,12 +73,14 @@ class Verdict:
             ],
             "compared_with_last_run": self.last_run,
             "min_patches": self.min_patches,
+            "notes": list(self.notes),
         }
         return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
 
 def judge(
     current: Mapping[str, Statistics],
+    held_out: Mapping[str, Comparable],
     previous: Mapping[str, Statistics],
     anomalies: tuple[Anomaly, ...],
     environments: Mapping[str, str | None],
@@ -85,6 +91,7 @@ def judge(
 
     Args:
         current: This run's statistics by split, `train` among them.
+        held_out: Of each split but `train`, the patches that can be compared with training's.
         previous: The last run's, by split; empty where there are none.
         anomalies: What the schema does not allow.
         environments: In which environment of the schema each split was judged.
@@ -93,11 +100,15 @@ def judge(
     """
     divergences: list[Divergence] = []
     for split, statistics in current.items():
-        if split != "train":
-            divergences += measure_skew(current["train"], statistics, split, schema, options.max_skew)
+        other = held_out.get(split)
+        if other is not None and other.statistics is not None:
+            divergences += measure_skew(
+                current["train"], other.statistics, split, schema, options.max_skew, other.patches
+            )
         if split in previous:
             divergences += measure_drift(statistics, previous[split], split, schema, options.max_drift)
-    return Verdict(environments, anomalies, tuple(divergences), bool(previous), options.min_patches)
+    notes = tuple(other.note for other in held_out.values() if other.note)
+    return Verdict(environments, anomalies, tuple(divergences), bool(previous), options.min_patches, notes)
 
 
 def error_of(verdict: Verdict, report: str, schema: str) -> DataError:
@@ -122,7 +133,7 @@ def error_of(verdict: Verdict, report: str, schema: str) -> DataError:
     if any(divergence.curated for divergence in verdict.too_far):
         remedies.append(f"limits of single features are the comparators in {schema}")
     lines = verdict.as_text().splitlines()[: len(verdict.anomalies) + len(verdict.too_far)]
-    listing = "\n".join(lines)
+    listing = "\n".join([*lines, *(verdict.notes if "skew" in kinds else ())])
     return DataError(
         f"the statistics of the records have {len(lines)} anomaly(ies):\n{listing}",
         "features as the schema says, splits whose bands look alike, and data like the last run's",

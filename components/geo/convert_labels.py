@@ -1,30 +1,21 @@
 """Writes labels of any kind as an index raster or in colours; each is read back as the same class ids."""
 
-import json
-import os
-import warnings
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window as RasterioWindow
 
-from components.classes import UNKNOWN_ID, VOID_ID, ClassTable, Color, encode_colors
-from components.errors import EosegError, LabelError, RasterError
+from components.classes import UNKNOWN_ID, VOID_ID, ClassTable, encode_colors
+from components.errors import LabelError
+from components.geo.class_geotiff import BLOCK, create_geotiff, describe_classes, void_color
 from components.geo.label_reader import LabelReader
 from components.geo.window import Window
 
 LabelForm = Literal["index", "colors"]
-
-BLOCK = 256
-"""Pixels a side of the file's blocks; strips are whole rows of them, so that none is compressed twice."""
 
 _STRIP_PIXELS = 4_000_000
 
@@ -60,22 +51,23 @@ def convert_labels(
     """
     path = Path(path)
     _check_size(label)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part.tif")
     counts = np.zeros(256, np.int64)
     unknown: dict[int, int] = {}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _create(part, label, table, form) as dataset:
-            for window in _strips(label.grid.height, label.grid.width):
-                ids = label.read(window)
-                counts += np.bincount(ids.ravel(), minlength=256)
-                if (ids == UNKNOWN_ID).any():
-                    _count_unknown(unknown, label.read_raw(window)[ids == UNKNOWN_ID])
-                    ids[ids == UNKNOWN_ID] = VOID_ID
-                pixels = (
-                    ids[None] if form == "index" else encode_colors(ids, table, void_color(table)).transpose(2, 0, 1)
-                )
-                dataset.write(pixels, window=RasterioWindow(window.col, window.row, window.width, window.height))
+    shape = label.grid.height, label.grid.width
+    as_index = form == "index"
+    with create_geotiff(
+        path, shape, label.grid.georeference, 1 if as_index else 3, nodata=VOID_ID if as_index else None
+    ) as dataset:
+        if as_index:
+            describe_classes(dataset, table, (*void_color(table), 255))
+        for window in _strips(*shape):
+            ids = label.read(window)
+            counts += np.bincount(ids.ravel(), minlength=256)
+            if (ids == UNKNOWN_ID).any():
+                _count_unknown(unknown, label.read_raw(window)[ids == UNKNOWN_ID])
+                ids[ids == UNKNOWN_ID] = VOID_ID
+            pixels = ids[None] if as_index else encode_colors(ids, table, void_color(table)).transpose(2, 0, 1)
+            dataset.write(pixels, window=RasterioWindow(window.col, window.row, window.width, window.height))
         if unknown and not unknown_as_void:
             raise _unknown_error(label, unknown, path)
         if form == "colors" and not table.void and counts[VOID_ID] + counts[UNKNOWN_ID]:
@@ -85,18 +77,6 @@ def convert_labels(
                 "a void colour",
                 "add one: void: [{name: unlabelled, color: [155, 155, 155]}], or convert to index",
             )
-        part.replace(path)
-    except EosegError:
-        raise  # some are OSErrors, too
-    except (RasterioError, OSError) as error:
-        raise RasterError(
-            f"{path} cannot be written: {error}",
-            "a folder that can be written to, with room for the labels",
-            "choose another folder, or make room",
-        ) from error
-    finally:
-        with suppress(OSError):  # the folder itself may be missing
-            part.unlink()
     return Converted(
         by_class=tuple(int(n) for n in counts[: len(table)]),
         void=int(counts[VOID_ID] + counts[UNKNOWN_ID]),
@@ -104,46 +84,8 @@ def convert_labels(
     )
 
 
-def void_color(table: ClassTable) -> Color:
-    """The first void colour of the table; without one, the grey that lies farthest from all classes."""
-    if table.void:
-        return table.void[0].color
-    grey = max(range(256), key=lambda g: min(max(abs(channel - g) for channel in color) for color in table.colors))
-    return grey, grey, grey
-
-
-def _create(path: Path, label: LabelReader, table: ClassTable, form: LabelForm) -> Any:
-    georeference = label.grid.georeference
-    how: dict[str, Any] = {"count": 1, "nodata": VOID_ID} if form == "index" else {"count": 3, "photometric": "RGB"}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # the tile had none either
-        dataset = rasterio.open(
-            path,
-            "w",
-            driver="GTiff",
-            height=label.grid.height,
-            width=label.grid.width,
-            dtype="uint8",
-            crs=georeference.crs or None,
-            transform=georeference.transform,
-            tiled=True,
-            blockxsize=BLOCK,
-            blockysize=BLOCK,
-            compress="deflate",
-            bigtiff="if_safer",
-            **how,
-        )
-    if form == "index":
-        palette = dict.fromkeys(range(256), (*void_color(table), 255))
-        palette.update({i: (*color, 255) for i, color in enumerate(table.colors)})
-        dataset.write_colormap(1, palette)
-        dataset.colorinterp = (ColorInterp.palette,)
-        names = {f"CLASS_{i}": name for i, name in enumerate(table.names)}
-        dataset.update_tags(**names, CLASS_NAMES=json.dumps(table.names))
-    return dataset
-
-
 def _strips(height: int, width: int) -> Iterator[Window]:
+    """Whole rows of blocks, so that none is compressed twice."""
     rows = max(BLOCK, _STRIP_PIXELS // width // BLOCK * BLOCK)
     for row in range(0, height, rows):
         yield Window(row, 0, min(rows, height - row), width)

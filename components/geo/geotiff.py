@@ -40,6 +40,7 @@ class RasterReader:
         height, width: In pixels.
         bands: Numbers of the bands that are read, starting at 1.
         dtype: Name of the NumPy dtype that the pixels have when read.
+        stored_dtypes: Names of the dtypes that the file has them in, band by band.
         is_complex: Whether the file holds complex numbers, read by their modulus.
         georeference: Of the whole raster.
         crs: rasterio's CRS object (equal for two spellings of one system), or None.
@@ -62,7 +63,8 @@ class RasterReader:
         self.bands = band_numbers(path, dataset, bands)
         self.height: int = dataset.height
         self.width: int = dataset.width
-        stored = {dataset.dtypes[band - 1] for band in self.bands}
+        self.stored_dtypes = tuple(dataset.dtypes[band - 1] for band in self.bands)
+        stored = set(self.stored_dtypes)
         self._one_dtype = len(stored) == 1
         self.is_complex = bool(stored & set(COMPLEX_DTYPES))
         self.dtype = dtype_read(path, stored, modulus)

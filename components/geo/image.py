@@ -9,6 +9,7 @@ from components.geo.bands import IMAGE, BandSet
 from components.geo.composite import BandSource, CompositeReader, bands_of
 from components.geo.geotiff import open_raster
 from components.geo.raster import Georeference, Grid, Raster
+from components.geo.raster_header import check_radar
 from components.geo.warped import WarpedReader, on_grid
 from components.geo.window import Window
 
@@ -53,7 +54,8 @@ def open_image(rasters: Mapping[str, str], bands: BandSet) -> Iterator[ImageRead
     Raises:
         MissingFileError: If a file is not there.
         ConfigError: If a band wants a raster that is not given.
-        RasterError: If a raster cannot be used, or does not lie where the image does.
+        RasterError: If a raster cannot be used, does not lie where the image does, or is a picture in 8 bits where
+            radar is expected.
     """
     missing = next((name for name in bands.rasters if name not in rasters), None)
     if missing is not None:
@@ -70,10 +72,13 @@ def open_image(rasters: Mapping[str, str], bands: BandSet) -> Iterator[ImageRead
     with ExitStack() as stack:
         chosen = {name: [band.choice for band in bands_of(bands, name)] for name in bands.rasters}
         image = stack.enter_context(open_raster(rasters[IMAGE], chosen[IMAGE] or None, modulus=True))
+        if chosen[IMAGE]:
+            check_radar(image.path, bands_of(bands, IMAGE), image.stored_dtypes)
         sources: dict[str, BandSource] = {IMAGE: image}
         resampled = []
         for name in bands.rasters[1:]:
             raster = stack.enter_context(open_raster(rasters[name], chosen[name], modulus=True))
+            check_radar(raster.path, bands_of(bands, name), raster.stored_dtypes)
             placed = stack.enter_context(on_grid(name, raster, image))
             sources[name] = placed
             if isinstance(placed, WarpedReader):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags
 
 from components.errors import RasterError
+from components.geo.bands import Band
 
 READABLE_DTYPES = ("uint8", "uint16", "int16", "float32")
 """Pixels of these types come back as they are."""
@@ -19,6 +20,11 @@ DTYPES_READ_AS_FLOAT32 = ("int8", "int32", "uint32", "int64", "uint64", "float64
 
 COMPLEX_DTYPES = ("complex_int16", "complex_int32", "complex64", "complex128")
 """Radar amplitudes and phases; read by their modulus, and only where a composite asks for that."""
+
+EIGHT_BIT_DTYPES = ("uint8", "int8")
+"""What comes in 8 bits is a picture made of backscatter, stretched, cut off at both ends and often in decibels already:
+a logarithm or a speckle filter of it gives numbers, and wrong ones. Radar products hold complex numbers, float32, or
+amplitudes in 16 bits (Sentinel-1 GRD, ERS PRI, ALOS mosaics)."""
 
 
 def band_numbers(path: str, dataset: rasterio.DatasetReader, bands: Sequence[int | str] | None) -> tuple[int, ...]:
@@ -74,6 +80,29 @@ def dtype_read(path: str, stored: set[str], modulus: bool) -> str:
             f"convert it: gdal_translate -ot Float32 '{Path(path).name}' converted.tif",
         )
     return next(iter(stored)) if len(stored) == 1 and stored <= set(READABLE_DTYPES) else "float32"
+
+
+def check_radar(path: str, bands: Sequence[Band], stored: Sequence[str]) -> None:
+    """Whether bands can be radar backscatter where the configuration takes decibels of them or filters speckle.
+
+    Args:
+        path: The raster's.
+        bands: Those that are read from it.
+        stored: The dtype of each in the file.
+
+    Raises:
+        RasterError: If one is of `EIGHT_BIT_DTYPES`.
+    """
+    for band, dtype in zip(bands, stored, strict=True):
+        if dtype in EIGHT_BIT_DTYPES and (band.despeckle or band.decibel):
+            asked = " and ".join(key for key in ("despeckle", "decibel") if getattr(band, key))
+            chosen = f"number {band.choice}" if isinstance(band.choice, int) else f"'{band.choice}'"
+            raise RasterError(
+                f"{path}: band {band.name} ({chosen} in the file) has {dtype} pixels, and the configuration asks for "
+                f"{asked}",
+                "linear backscatter (float32, amplitudes in 16 bits, or complex): 8 bits hold a picture of it",
+                f"take the product itself instead of its picture, or {asked} out of data.bands.{band.name}",
+            )
 
 
 def exact_nodata(dataset: rasterio.DatasetReader, bands: Sequence[int], dtype: str) -> NDArray[Any] | None:

@@ -16,6 +16,13 @@ from components.geo.paths import file_exists, gdal_path, is_remote
 
 S3, HTTP = "/vsis3/", "/vsicurl/"
 ARCHIVES = ("/vsizip/", "/vsitar/", "/vsigzip/", "/vsi7z/", "/vsirar/")
+_STORES = {
+    "vsigs": "Google Cloud Storage",
+    "vsiaz": "Azure Blob Storage",
+    "vsiadls": "Azure Data Lake Storage",
+}
+"""Those that GDAL reads and that are not asked for ETags here, in words."""
+
 REQUESTS_AT_ONCE = 16
 TIMEOUT_S = 60
 
@@ -87,11 +94,18 @@ def content_mark(path: str) -> str:
         return _mark(path, _s3_headers(path))
     if place.startswith(HTTP):
         return _mark(path, _http_headers(path, place.removeprefix(HTTP)))
-    raise ConfigError(
-        f"{path}: EOSeg cannot tell whether a file of {'/'.join(place.split('/')[:2])}/ has changed",
-        "a local path, s3://, http(s)://, or a file in an archive of these",
-        "copy or mount the files",
-    )
+    raise _unmarked(path)
+
+
+def refuse_unmarked(path: str) -> None:
+    """Refuses a path by its kind alone, before anybody is asked, where `content_mark` could not tell of changes.
+
+    Raises:
+        ConfigError: If it is neither local nor in S3, behind HTTP, or in an archive there.
+    """
+    holder = archive_of(path)
+    if is_remote(holder) and not gdal_path(holder).startswith((S3, HTTP)):
+        raise _unmarked(path)
 
 
 def archive_of(path: str) -> str:
@@ -186,6 +200,17 @@ def _mark(path: str, headers: Mapping[str, str]) -> str:
             "copy the files",
         )
     return f"{headers.get('content-length', '')} {changing}"
+
+
+def _unmarked(path: str) -> ConfigError:
+    system = gdal_path(archive_of(path)).split("/")[1]
+    return ConfigError(
+        f"{path} lies in {_STORES.get(system, f'/{system}/')}, where EOSeg cannot tell whether a file has changed: a "
+        "later run would take the old one's records for the new one's",
+        "a local path, s3://, http(s)://, or a file in an archive of these",
+        "mount the store as a folder, copy the files to this machine or to S3, or list them (data.list) by their "
+        "https:// addresses",
+    )
 
 
 def _missing(path: str) -> MissingFileError:

@@ -1,6 +1,6 @@
 """Findings as TensorFlow Data Validation's anomalies, for tools that read those of ExampleValidator."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
@@ -13,20 +13,23 @@ _SEVERITIES = {
 }
 
 
-def as_anomalies(findings: Sequence[Finding], split_of: Mapping[str, str], split: str) -> anomalies_pb2.Anomalies:
+def as_anomalies(
+    findings: Sequence[Finding], splits_of: Mapping[str, Collection[str]], split: str
+) -> anomalies_pb2.Anomalies:
     """The errors and warnings that concern a split.
 
-    A finding of the data set as a whole stands in every split. Features are named `tile/code`, or `code` alone.
+    A finding of the data set as a whole stands in every split, one of a tile in ground blocks in every split that has
+    one of them. Features are named `tile/code`, or `code` alone.
 
     Args:
         findings: After the budgets.
-        split_of: Tile id -> split.
+        splits_of: Tile id -> its splits.
         split: The split.
     """
     anomalies = anomalies_pb2.Anomalies(anomaly_name_format=anomalies_pb2.Anomalies.SERIALIZED_PATH)
     for finding in findings:
         severity = _SEVERITIES.get(finding.severity)
-        if severity is None or (finding.tile and split_of.get(finding.tile) != split):
+        if severity is None or (finding.tile and split not in splits_of.get(finding.tile, ())):
             continue
         name = f"{finding.tile}/{finding.code}" if finding.tile else finding.code
         info = anomalies.anomaly_info[name]

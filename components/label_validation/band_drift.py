@@ -7,17 +7,18 @@ unit is what a pixel of this tile may differ from one of another: a tile that al
 
 A tile is compared with the median of the others' means; besides, all its means and deviations together must not be
 several times larger or smaller than elsewhere, as they are in other units. A group (split, date) is compared with the
-mean of all other tiles, and must also differ significantly: groups of few tiles differ by what happens to lie in them.
-The difference of two group means has the standard error sd * sqrt(1/n + 1/m), with sd the tiles' standard deviation
-within the groups; the difference must be `SIGNIFICANT` times that.
+mean of all other tiles (splits: of ground blocks, where tiles are cut into them), and must also differ significantly:
+groups of few tiles differ by what happens to lie in them. The difference of two group means has the standard error
+sd * sqrt(1/n + 1/m), with sd the tiles' standard deviation within the groups; the difference must be `SIGNIFICANT`
+times that.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from components.label_validation.facts import TileFacts
+from components.label_validation.facts import AreaFacts, TileFacts
 from components.label_validation.findings import Finding, finding_of
 from components.label_validation.options import ValidationOptions
 
@@ -33,27 +34,28 @@ def check_band_drift(tiles: Sequence[TileFacts], options: ValidationOptions) -> 
     A tile that has drifted is left out of the groups: it is found already.
     """
     usable = [facts for facts in tiles if facts.bands and not facts.is_blank]
-    if len(usable) <= LEAST_TILES or len({len(facts.bands) for facts in usable}) != 1:
+    if len({len(facts.bands) for facts in usable}) != 1:
         return []
-    means = np.array([[band.mean for band in facts.bands] for facts in usable])
-    stddevs = np.array([[band.stddev for band in facts.bands] for facts in usable])
-    drifted = np.zeros(len(usable), np.bool_)
-    findings = []
+    means, stddevs = _moments(usable)
+    findings: list[Finding] = []
+    sound = []
     for i, facts in enumerate(usable):
-        found = _tile_drift(i, facts, means, stddevs, options)
+        found = _tile_drift(i, facts, means, stddevs, options) if len(usable) > LEAST_TILES else []
         findings += found
-        drifted[i] = bool(found)
-    sound = [facts for facts, bad in zip(usable, drifted, strict=True) if not bad]
-    for kind, key in _GROUPINGS.items():
-        findings += _group_drift(kind, [key(facts) for facts in sound], sound, means[~drifted], stddevs[~drifted],
-                                 options)  # fmt: skip
+        if not found:
+            sound.append(facts)
+    parts = [part for facts in sound for part in facts.parts if part.bands and not part.is_blank]
+    findings += _group_drift("split", [part.source.split for part in parts], parts, options)
+    findings += _group_drift("date", [facts.source.date[:10] for facts in sound], sound, options)
     return findings
 
 
-_GROUPINGS: dict[str, Callable[[TileFacts], str]] = {
-    "split": lambda facts: facts.source.split,
-    "date": lambda facts: facts.source.date[:10],
-}
+def _moments(areas: Sequence[AreaFacts]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Means and standard deviations, `(areas, bands)`."""
+    return (
+        np.array([[band.mean for band in facts.bands] for facts in areas]),
+        np.array([[band.stddev for band in facts.bands] for facts in areas]),
+    )
 
 
 def _pooled(
@@ -86,7 +88,7 @@ def _tile_drift(
         finding_of(
             "band-drift",
             facts.source,
-            file=facts.source.image,
+            file=facts.source.all_rasters[facts.bands[int(distances.argmax())].rasters[0]],
             found=f"band means far from the other tiles': {listing}; {far}",
             expected=f"at most {options.max_band_drift:g} standard deviations (validation.max_band_drift) and a "
             f"common factor of {options.max_scale_ratio:g} (validation.max_scale_ratio)",
@@ -107,16 +109,14 @@ def _common_scale(
 
 
 def _group_drift(
-    kind: str,
-    groups: Sequence[str],
-    tiles: Sequence[TileFacts],
-    means: NDArray[np.float64],
-    stddevs: NDArray[np.float64],
-    options: ValidationOptions,
+    kind: str, groups: Sequence[str], tiles: Sequence[AreaFacts], options: ValidationOptions
 ) -> list[Finding]:
     names = sorted({group for group in groups if group})
     if len(names) < 2:
         return []
+    means, stddevs = _moments(tiles)
+    are_cut = any(facts.source.whole_tile != facts.source.tile for facts in tiles)
+    what = "ground blocks" if are_cut else "tiles"
     member_of = np.array(groups)
     # Two groups are one comparison, not two.
     compared = names[1:] if len(names) == 2 else names
@@ -142,7 +142,7 @@ def _group_drift(
             finding_of(
                 "band-drift",
                 None,
-                found=f"the {n} tiles of {kind} {name} have other band means than the {m} other tiles: {listing}; up "
+                found=f"the {n} {what} of {kind} {name} have other band means than the {m} other {what}: {listing}; up "
                 f"to {distances.max():.1f} standard deviations",
                 expected=f"at most {options.max_group_drift:g} (validation.max_group_drift)",
                 remedy="deal tiles of every sensor, season and date to every split, or bring them to one scale",

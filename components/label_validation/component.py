@@ -1,7 +1,7 @@
 """LabelValidator: the TFX component around the checks."""
 
 import json
-from typing import Mapping, Sequence
+from typing import Collection, Mapping, Sequence
 
 import apache_beam as beam
 import tensorflow as tf
@@ -23,6 +23,7 @@ from components.label_validation.facts_files import read_facts
 from components.label_validation.findings import Finding, as_text
 from components.label_validation.options import ValidationOptions
 from components.label_validation.page import Photographer, as_html
+from components.label_validation.parts import by_tile
 from components.label_validation.report import as_document
 from components.label_validation.transforms import MeasureTiles
 from components.tile_source import SPLITS, TileList
@@ -73,6 +74,7 @@ def LabelValidator(
     """
     del fingerprint
     sources = TileList.model_validate_json(tiles).tiles
+    by_whole_tile = by_tile(sources)
     class_table = ClassTable.model_validate_json(table)
     label_options: LabelOptions = TypeAdapter(LabelOptions).validate_json(labels)
     band_set = BandSet.model_validate_json(bands)
@@ -80,11 +82,11 @@ def LabelValidator(
     with beam_pipeline as pipeline:
         _ = (
             pipeline
-            | "Tiles" >> beam.Create(sources)
+            | "Tiles" >> beam.Create(by_whole_tile)
             | "MeasureTiles" >> MeasureTiles(band_set, class_table, label_options, facts_folder)
         )
     facts = read_facts(facts_folder)
-    missing = {source.tile for source in sources} - {of_tile.source.tile for of_tile in facts}
+    missing = {parts.tiles[0].whole_tile for parts in by_whole_tile} - {of_tile.source.tile for of_tile in facts}
     if missing:
         raise LabelError(
             f"{facts_folder} holds no facts of {len(missing)} tile(s), among them {min(missing)}",
@@ -98,9 +100,9 @@ def LabelValidator(
     for target in (report.uri, report_copy):
         write_report(target, findings, facts, class_table)
         write_text(f"{target}/{REPORT_HTML}", page)
-    split_of = {source.tile: source.split for source in sources}
+    splits_of = {of_tile.source.tile: of_tile.splits for of_tile in facts}
     for target in (anomalies.uri, f"{report_copy}/anomalies"):
-        _write_anomalies(target, findings, split_of, splits)
+        _write_anomalies(target, findings, splits_of, splits)
     anomalies.split_names = artifact_utils.encode_split_names(splits)
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
@@ -122,10 +124,10 @@ def write_report(folder: str, findings: Sequence[Finding], facts: Sequence[TileF
 
 
 def _write_anomalies(
-    folder: str, findings: Sequence[Finding], split_of: Mapping[str, str], splits: Sequence[str]
+    folder: str, findings: Sequence[Finding], splits_of: Mapping[str, Collection[str]], splits: Sequence[str]
 ) -> None:
     for split in splits:
         target = f"{folder}/Split-{split}"
         tf.io.gfile.makedirs(target)
         with tf.io.gfile.GFile(f"{target}/{ANOMALIES_FILE}", "wb") as file:
-            file.write(as_anomalies(findings, split_of, split).SerializeToString(deterministic=True))
+            file.write(as_anomalies(findings, splits_of, split).SerializeToString(deterministic=True))

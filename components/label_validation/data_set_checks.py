@@ -7,18 +7,19 @@ import numpy as np
 
 from components.classes import ClassTable
 from components.geo.raster import Georeference, Grid
-from components.label_validation.facts import TileFacts
+from components.label_validation.facts import PartFacts, TileFacts
 from components.label_validation.findings import Finding, finding_of
 from components.label_validation.options import ValidationOptions
-from components.splits.leakage import find_leaks, footprint_of
+from components.splits.leakage import Leak, find_leaks, footprint_of
 from components.tile_source import SPLITS
 
 
 def check_splits(tiles: Sequence[TileFacts], table: ClassTable, options: ValidationOptions) -> list[Finding]:
     """`empty-split`, `class-absent`, `imbalance`."""
     findings = []
+    parts = [part for facts in tiles for part in facts.parts]
     for split in SPLITS:
-        members = [facts for facts in tiles if facts.source.split == split]
+        members = [part for part in parts if part.source.split == split]
         if split != "test" and not members:
             findings.append(
                 finding_of(
@@ -29,7 +30,7 @@ def check_splits(tiles: Sequence[TileFacts], table: ClassTable, options: Validat
                     remedy=f"list tiles under splits.{split}",
                 )
             )
-        tallies = [facts.tally for facts in members if facts.tally is not None]
+        tallies = [part.tally for part in members if part.tally is not None]
         if not members or len(tallies) < len(members):
             continue
         totals = [sum(tally.by_class[i] for tally in tallies) for i in range(len(table))]
@@ -67,7 +68,8 @@ def check_splits(tiles: Sequence[TileFacts], table: ClassTable, options: Validat
 def check_duplicates(tiles: Sequence[TileFacts]) -> list[Finding]:
     """`duplicate-tile`, `duplicate-label`: the same pixels twice, whatever the files are called and packed like.
 
-    Blank images are equal without being copies, and so are labels of one class.
+    Blank images are equal without being copies, and so are labels of one class. Ground blocks of one tile are not
+    compared with each other: a roof may well repeat.
     """
     findings = []
     images = _groups((facts.image_digest, facts) for facts in tiles if not facts.is_blank)
@@ -75,16 +77,17 @@ def check_duplicates(tiles: Sequence[TileFacts]) -> list[Finding]:
         first = members[0]
         for other in members[1:]:
             # Against a member of another split, where there is one: that is what must be said.
-            twin = next((m for m in members if m.source.split != other.source.split), first)
-            across = twin.source.split != other.source.split
+            twins = [member for member in members if member is not other]
+            twin = next((twin for twin in twins if _are_of_several_splits(twin, other)), first)
+            across = _are_of_several_splits(twin, other)
             findings.append(
                 finding_of(
                     "duplicate-tile",
                     other.source,
                     severity="error" if across else "warning",
                     file=other.source.image,
-                    found=f"the image ({other.source.split}) has the same pixels as that of tile {twin.source.tile} "
-                    f"({twin.source.split})",
+                    found=f"the image ({', '.join(other.splits)}) has the same pixels as that of tile "
+                    f"{twin.source.tile} ({', '.join(twin.splits)})",
                     expected="every image once: a copy in another split is evaluated on what was trained on"
                     if across
                     else "every image once: a copy counts twice",
@@ -116,9 +119,13 @@ def check_duplicates(tiles: Sequence[TileFacts]) -> list[Finding]:
     return findings
 
 
-def _nothing_labelled(split: str, members: Sequence[TileFacts]) -> Finding:
+def _are_of_several_splits(one: TileFacts, other: TileFacts) -> bool:
+    return len({*one.splits, *other.splits}) > 1
+
+
+def _nothing_labelled(split: str, members: Sequence[PartFacts]) -> Finding:
     """One finding instead of one a class: moving tiles would not help."""
-    area = next((facts.source.area_of_interest for facts in members if facts.source.area_of_interest), "")
+    area = next((part.source.area_of_interest for part in members if part.source.area_of_interest), "")
     remedy = "check whether the labels say what the configuration expects (classes, void, labels)"
     if area:
         remedy = f"check that {area} (data.area_of_interest) covers labelled ground, in the coordinate system it says"
@@ -212,25 +219,38 @@ def check_uniformity(tiles: Sequence[TileFacts], options: ValidationOptions) -> 
 
 
 def check_ground(tiles: Sequence[TileFacts]) -> list[Finding]:
-    """`ground-overlap`: pairs of tiles of different splits that share ground."""
-    by_tile = {facts.source.tile: facts.source for facts in tiles}
+    """`ground-overlap`: pairs of tiles of different splits that share ground, each pair once.
+
+    Ground blocks are compared block by block; of those of two tiles, the pair that shares most is named.
+    """
+    whole_of = {part.source.tile: facts.source for facts in tiles for part in facts.parts}
     footprints = [
         footprint_of(
-            facts.source,
+            part.source,
             Grid(facts.image.height, facts.image.width, Georeference(facts.image.affine, facts.image.wkt)),
         )
         for facts in tiles
         if facts.image is not None
+        for part in facts.parts
     ]
-    return [
-        finding_of(
-            "ground-overlap",
-            by_tile[leak.tile],
-            file=by_tile[leak.tile].image,
-            found=str(leak),
-            expected="no ground in two splits: what is trained on must not be evaluated on",
-            remedy="put both tiles into one split, leave one out (`exclude`), or crop it",
-            other_tile=leak.other_tile,
+    by_pair: dict[frozenset[str], list[Leak]] = defaultdict(list)
+    for leak in find_leaks(footprints):
+        by_pair[frozenset((whole_of[leak.tile].tile, whole_of[leak.other_tile].tile))].append(leak)
+    findings = []
+    for leaks in by_pair.values():
+        leak = max(leaks, key=lambda leak: leak.overlap)
+        source, other = whole_of[leak.tile], whole_of[leak.other_tile]
+        others = f", and {len(leaks) - 1} more pair(s) of their ground blocks do" if len(leaks) > 1 else ""
+        findings.append(
+            finding_of(
+                "ground-overlap",
+                source,
+                file=source.image,
+                found=f"{leak}{others}",
+                expected="no ground in two splits: what is trained on must not be evaluated on",
+                remedy="put both tiles into one split, leave one out (`exclude`), or crop it",
+                place="" if leak.tile == source.tile else f"block {leak.tile.removeprefix(f'{source.tile}/')}",
+                other_tile=other.tile,
+            )
         )
-        for leak in find_leaks(footprints)
-    ]
+    return findings

@@ -6,7 +6,7 @@ from affine import Affine
 from pydantic import Field
 
 from components.options import Options
-from components.tile_source import TileSource
+from components.tile_source import SPLITS, Split, TileSource
 
 
 class Problem(Options):
@@ -52,6 +52,8 @@ class BandFacts(Options):
         mean, stddev: Over them.
         low, high: The lowest and the highest value.
         share_low, share_high: Share of pixels that have it.
+        rasters: Names of the rasters that it is read from, or derived from.
+        as_stored: Whether its numbers are those in the raster; decibels and expressions are not.
     """
 
     name: str
@@ -62,6 +64,8 @@ class BandFacts(Options):
     high: float
     share_low: float
     share_high: float
+    rasters: tuple[str, ...]
+    as_stored: bool
 
 
 class ClassColours(Options):
@@ -129,29 +133,51 @@ class ShiftFacts(Options):
     col: int
 
 
-class TileFacts(Options):
-    """Everything that the checks know of one tile. What could not be measured is None or empty.
+class AreaFacts(Options):
+    """What is measured of a tile and of each of its parts alike. What could not be measured is None or empty.
 
     Attributes:
-        source: The tile.
+        source: The tile, or the part.
+        valid_share: Share of pixels that are not nodata.
+        bands: In record order.
+        tally: Of the labels.
+    """
+
+    source: TileSource
+    valid_share: float | None = None
+    bands: tuple[BandFacts, ...] = ()
+    tally: LabelTally | None = None
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether every band is constant, or nothing is valid."""
+        return self.valid_share == 0 or (bool(self.bands) and all(band.low == band.high for band in self.bands))
+
+
+class PartFacts(AreaFacts):
+    """A ground block of a tile; of a tile that is not cut, the tile."""
+
+
+class TileFacts(AreaFacts):
+    """Everything that the checks know of one tile. Of a tile in ground blocks, sums are over its blocks.
+
+    Attributes:
+        parts: Its ground blocks, each of which is in a split; one part where it is not cut.
         problem: Why it could not be read to the end, or None.
         image, label: Their grids; the label's as it is stored, None for vectors.
         crs_differ: Whether image and label have coordinate systems that differ, however they are spelt.
         label_is_resampled: Whether labels are brought onto the image's grid, so that theirs may differ.
         resampled: Names of rasters that are resampled onto the image's grid.
         dtype: NumPy name of the pixels' dtype.
-        valid_share: Share of pixels that are not nodata.
-        bands: In record order.
-        tally: Of the labels.
-    ignored_share: Share of pixels that the eroded truth leaves out; None where the tile has none.
+        ignored_share: Share of pixels that the eroded truth leaves out; None where the tile has none.
         classes: Colours of each class, in id order; None where no valid pixel of it was sampled.
-        image_digest, label_digest: Of the decoded pixels (in the tile's area), so that re-encoded copies have equal
-            ones.
+        image_digest, label_digest: Of the decoded pixels (in the tile's area, or around all its blocks), so that
+            re-encoded copies have equal ones.
         shift: Where the label fits best; None for tiles that are too small or have too few edges.
         image_thumbnail, label_thumbnail: `data:` addresses of small pictures.
     """
 
-    source: TileSource
+    parts: tuple[PartFacts, ...]
     problem: Problem | None = None
     image: RasterFacts | None = None
     label: RasterFacts | None = None
@@ -159,9 +185,6 @@ class TileFacts(Options):
     label_is_resampled: bool = False
     resampled: tuple[str, ...] = ()
     dtype: str = ""
-    valid_share: float | None = None
-    bands: tuple[BandFacts, ...] = ()
-    tally: LabelTally | None = None
     ignored_share: float | None = None
     classes: tuple[ClassColours | None, ...] = ()
     image_digest: str = ""
@@ -171,6 +194,6 @@ class TileFacts(Options):
     label_thumbnail: str = Field(default="", repr=False)
 
     @property
-    def is_blank(self) -> bool:
-        """Whether every band is constant, or nothing is valid."""
-        return self.valid_share == 0 or (bool(self.bands) and all(band.low == band.high for band in self.bands))
+    def splits(self) -> tuple[Split, ...]:
+        """The splits that it, or a block of it, is in."""
+        return tuple(split for split in SPLITS if any(part.source.split == split for part in self.parts))

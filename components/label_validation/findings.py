@@ -77,6 +77,36 @@ def finding_of(
     )
 
 
+def in_blocks(findings: Sequence[Finding], blocks: Mapping[str, Sequence[TileSource]]) -> list[Finding]:
+    """The findings; those with a place in a ground block name that block, too.
+
+    Args:
+        findings: What was found, by tiles.
+        blocks: Tile id -> its ground blocks.
+    """
+    return [_in_block(finding, blocks.get(finding.tile, ())) for finding in findings]
+
+
+def _in_block(finding: Finding, blocks: Sequence[TileSource]) -> Finding:
+    if finding.row is None or finding.col is None:
+        return finding
+    for block in blocks:
+        area = block.area
+        if (
+            area is not None
+            and block.tile != finding.tile
+            and area.row <= finding.row < area.row_stop
+            and area.col <= finding.col < area.col_stop
+        ):
+            name = block.tile.removeprefix(f"{finding.tile}/")
+            place = (
+                f"{finding.place}, in block {name} ({block.split}; rows {area.row} to {area.row_stop - 1}, columns "
+                f"{area.col} to {area.col_stop - 1})"
+            )
+            return finding.model_copy(update={"place": place})
+    return finding
+
+
 def apply_budgets(findings: Sequence[Finding], budgets: Mapping[str, Budget]) -> list[Finding]:
     """The findings with the severities that the configuration gives them; see `Budget`."""
     counts = Counter(finding.code for finding in findings)

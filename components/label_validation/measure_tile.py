@@ -2,11 +2,10 @@
 
 import hashlib
 import math
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from components.classes import ClassTable
 from components.errors import EosegError, LabelError, MissingFileError, RasterError
@@ -18,7 +17,9 @@ from components.geo.labels import LabelDecoder
 from components.geo.raster import Grid
 from components.geo.window import Window
 from components.label_validation import thumbnails
-from components.label_validation.facts import Problem, RasterFacts, TileFacts
+from components.label_validation.band_origins import origins_of
+from components.label_validation.facts import PartFacts, Problem, RasterFacts, TileFacts
+from components.label_validation.parts import PartSums, frame_of, only_in, whole_tile
 from components.label_validation.sampling import PixelSample
 from components.label_validation.shift import ShiftProbe
 from components.label_validation.tally import Tallier
@@ -42,13 +43,19 @@ class TileMeasurer:
 
     def __init__(self, bands: BandSet, table: ClassTable, labels: LabelOptions) -> None:
         self._bands = bands
+        self._origins = origins_of(bands)
         self._table = table
         self._resamples = not isinstance(labels, VectorLabels) and labels.resample
         self._decoder = LabelDecoder(table, labels)
 
-    def measure(self, source: TileSource) -> TileFacts:
-        """What the checks need to know of a tile. Never raises for bad input: `TileFacts.problem` says what is bad."""
-        facts: dict[str, Any] = {"source": source}
+    def measure(self, *parts: TileSource) -> TileFacts:
+        """What the checks need to know of a tile. Never raises for bad input: `TileFacts.problem` says what is bad.
+
+        Args:
+            parts: The tile, or all its ground blocks (`parts.by_tile`): these are read at one go.
+        """
+        source = whole_tile(parts)
+        facts: dict[str, Any] = {"source": source, "parts": tuple(PartFacts(source=part) for part in parts)}
         try:
             with open_image(source.all_rasters, self._bands) as image:
                 facts["image"] = _raster_facts(image.grid, image.crs, image.crs_name)
@@ -62,38 +69,45 @@ class TileMeasurer:
                         facts["crs_differ"] = bool(image.crs and raster.crs and image.crs != raster.crs)
                         facts["label_is_resampled"] = self._resamples
                         fits = self._resamples or (raster.height, raster.width) == (image.height, image.width)
-                    self._read(source, image, label if fits else None, facts)
+                    self._read(parts, image, label if fits else None, facts)
         except EosegError as error:
             facts["problem"] = _problem_of(error, source)
         return TileFacts(**facts)
 
-    def _read(self, source: TileSource, image: ImageReader, label: LabelReader | None, facts: dict[str, Any]) -> None:
-        """Reads the tile's area once and adds what it shows to `facts`."""
-        area = source.area or Window(0, 0, image.height, image.width)
+    def _read(
+        self, parts: Sequence[TileSource], image: ImageReader, label: LabelReader | None, facts: dict[str, Any]
+    ) -> None:
+        """Reads the tile's parts once and adds what they show to `facts`."""
+        whole = Window(0, 0, image.height, image.width)
+        areas = [part.area or whole for part in parts]
+        frame, size = frame_of(areas), sum(area.height * area.width for area in areas)
+        covered = size >= frame.height * frame.width
         count = len(self._table)
-        sample = PixelSample(area, self._bands.names, count)
-        tallier, probe = Tallier(count), ShiftProbe(area, count)
-        image_digest, label_digest = _digest(area), _digest(area)
-        small_image, small_label = thumbnails.Thumbnail(area), thumbnails.Thumbnail(area)
-        valid_count = ignored_count = 0
-        for window in _strips(area, image):
+        sums = [PartSums(part, area, frame, self._origins, count) for part, area in zip(parts, areas, strict=True)]
+        probe = ShiftProbe(frame, count)
+        image_digest, label_digest = _digest(frame), _digest(frame)
+        small_image, small_label = thumbnails.Thumbnail(frame), thumbnails.Thumbnail(frame)
+        for window in _strips(frame, image):
             raster = image.read(window)
-            window_valid = int(np.count_nonzero(raster.valid))
-            valid_count += window_valid
-            valid = None if window_valid == raster.valid.size else raster.valid
+            valid = None if raster.valid.all() else raster.valid
             image_digest.update(np.ascontiguousarray(raster.pixels))
             small_image.add(raster.pixels, window.row)
-            ids: NDArray[np.uint8] | None = None
+            ids = ignored = None
             if label is not None:
                 ids = label.read(window)
-                tallier.add(ids, window.row, window.col, partial(label.read_raw, window))
                 label_digest.update(np.ascontiguousarray(ids))
+                ignored = label.read_ignored(window)
+                truth = ids if covered else only_in(areas, ids, window)
                 small_label.add(ids, window.row)
-                ignored = label.read_ignored(window) if source.ignore else None
-                ignored_count += 0 if ignored is None else int(np.count_nonzero(ignored))
-                probe.add(raster.pixels, valid, ids, window.row)
-            sample.add(raster.pixels, valid, ids, window.row)
-        facts["valid_share"] = valid_count / (area.height * area.width)
+                probe.add(raster.pixels, valid, truth, window.row)
+            for part in sums:
+                part.add(window, raster.pixels, valid, ids, ignored, label)
+        sample, tallier = PixelSample(frame, self._origins, count), Tallier(count)
+        for part in sums:
+            sample.include(part.sample)
+            tallier.include(part.tallier)
+        facts["parts"] = tuple(part.facts(label) for part in sums)
+        facts["valid_share"] = sum(part.valid_count for part in sums) / size
         facts["bands"] = sample.bands()
         image_digest.update(image.dtype.encode())
         facts["image_digest"] = image_digest.hexdigest()
@@ -102,15 +116,15 @@ class TileMeasurer:
             facts["image_thumbnail"] = thumbnails.jpeg_uri(thumbnails.image_picture(pixels))
         if label is None:
             return
-        if source.ignore:
-            facts["ignored_share"] = ignored_count / (area.height * area.width)
+        if parts[0].ignore:
+            facts["ignored_share"] = sum(part.ignored_count for part in sums) / size
         facts["tally"] = tallier.tally(label.describe)
         facts["classes"] = sample.classes()
         facts["label_digest"] = label_digest.hexdigest()
         facts["shift"] = probe.facts()
-        ids = small_label.pixels()
-        if ids is not None:
-            facts["label_thumbnail"] = thumbnails.ids_uri(ids, self._table)
+        small_ids = small_label.pixels()
+        if small_ids is not None:
+            facts["label_thumbnail"] = thumbnails.ids_uri(small_ids, self._table)
 
 
 def _strips(area: Window, image: ImageReader) -> list[Window]:

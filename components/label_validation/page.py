@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
+import numpy as np
 from jinja2 import Environment, StrictUndefined
 
-from components.classes import ClassTable
+from components.classes import UNKNOWN_ID, VOID_ID, ClassTable
 from components.errors import EosegError
 from components.geo.bands import BandSet
 from components.geo.image import open_image
@@ -26,6 +27,8 @@ MOST_CROPS = 60
 """Places that are read again, at full resolution; findings beyond them show the small picture of their tile."""
 CROP = 256
 """Pixels a side of a crop."""
+SWATCH = 18
+"""Pixels a side of a sample in the key: three periods of the pattern for void."""
 
 
 @dataclass(frozen=True)
@@ -115,14 +118,20 @@ def as_html(
             for code, facts in CODES.items()
             if any(counts[code, severity] for severity in SEVERITIES)
         ],
-        key=[
-            {"name": entry.name, "color": f"rgb({entry.color[0]} {entry.color[1]} {entry.color[2]})"}
-            for entry in table.classes
-        ],
+        key=_key(table),
         items=[{"finding": finding, "pictures": photographer.pictures(finding)} for finding in ordered[:MOST_FINDINGS]],
         left_out=max(0, len(ordered) - MOST_FINDINGS),
     )
     return page
+
+
+def _key(table: ClassTable) -> list[dict[str, str]]:
+    """What label pictures show: name and swatch of each class, of void and of what means no class."""
+    void = ", ".join(entry.name for entry in table.void)
+    named = [(i, name) for i, name in enumerate(table.names)]
+    named += [(VOID_ID, f"void (no truth{f': {void}' if void else ''})"), (UNKNOWN_ID, "a colour or value of no class")]
+    swatch = (SWATCH, SWATCH)
+    return [{"name": name, "uri": thumbnails.ids_uri(np.full(swatch, i, np.uint8), table)} for i, name in named]
 
 
 def _around(row: int, col: int, height: int, width: int) -> Window:

@@ -4,12 +4,14 @@
      "counts": {"error": 0, "warning": 1, "info": 0},
      "findings": [{"code", "severity", "tile", "file", "found", "expected", "remedy", "place", "row", "col",
                    "other_tile"}, ...],
-     "tiles": [{"tile", "split", "pixels", "by_class": {NAME: pixels}, "void", "off_palette", "crs", "height", "width",
-                "pixel_size_m", "dtype", "date", "valid_share", "bands": [...], "classes": {NAME: colours or null},
-                "image_digest", "label_digest", "shift"}, ...]}
+     "tiles": [{"tile", "whole_tile", "split", "pixels", "by_class": {NAME: pixels}, "void", "off_palette", "crs",
+                "height", "width", "pixel_size_m", "dtype", "date", "valid_share", "bands": [...],
+                "classes": {NAME: colours or null}, "image_digest", "label_digest", "shift"}, ...]}
 
-Findings are sorted, most severe first; tiles by id, and only those whose labels could be read. Lists of bands, colours
-and shift are those of `components.label_validation.facts`. New keys may come; these stay while `format` is 1.
+Findings are sorted, most severe first; tiles by id, and only those whose labels could be read. Ground blocks are listed
+each by itself, as what is counted in a split; grid, class colours, digests and shift are then those of their whole
+tile, by whose id findings name it. Lists of bands, colours and shift are those of `components.label_validation.facts`.
+New keys may come; these stay while `format` is 1.
 """
 
 from collections import Counter
@@ -18,7 +20,7 @@ from typing import Any
 
 from components.classes import ClassTable
 from components.label_validation.codes import SEVERITIES
-from components.label_validation.facts import TileFacts
+from components.label_validation.facts import PartFacts, TileFacts
 from components.label_validation.findings import Finding, most_severe_first
 
 FORMAT = 1
@@ -31,17 +33,23 @@ def as_document(findings: Sequence[Finding], tiles: Sequence[TileFacts], table: 
         "format": FORMAT,
         "counts": {severity: counts[severity] for severity in SEVERITIES},
         "findings": [finding.model_dump() for finding in most_severe_first(findings)],
-        "tiles": [_tile(facts, table) for facts in sorted(tiles, key=lambda f: f.source.tile) if facts.tally],
+        "tiles": [
+            _part(part, facts, table)
+            for facts in sorted(tiles, key=lambda f: f.source.tile)
+            for part in sorted(facts.parts, key=lambda p: p.source.tile)
+            if part.tally
+        ],
     }
 
 
-def _tile(facts: TileFacts, table: ClassTable) -> dict[str, Any]:
-    tally, image = facts.tally, facts.image
+def _part(part: PartFacts, facts: TileFacts, table: ClassTable) -> dict[str, Any]:
+    tally, image = part.tally, facts.image
     if tally is None or image is None:
         return {}
     return {
-        "tile": facts.source.tile,
-        "split": facts.source.split,
+        "tile": part.source.tile,
+        "whole_tile": facts.source.tile,
+        "split": part.source.split,
         "pixels": tally.pixels,
         "by_class": dict(zip(table.names, tally.by_class, strict=True)),
         "void": tally.void,
@@ -52,8 +60,8 @@ def _tile(facts: TileFacts, table: ClassTable) -> dict[str, Any]:
         "pixel_size_m": image.pixel_size_m,
         "dtype": facts.dtype,
         "date": facts.source.date,
-        "valid_share": facts.valid_share,
-        "bands": [band.model_dump() for band in facts.bands],
+        "valid_share": part.valid_share,
+        "bands": [band.model_dump() for band in part.bands],
         "classes": {
             name: colour and colour.model_dump() for name, colour in zip(table.names, facts.classes, strict=True)
         },

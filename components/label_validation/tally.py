@@ -17,7 +17,7 @@ MOST_KEPT = 100_000
 
 
 class Tallier:
-    """Sums over the strips of one tile, at full resolution.
+    """Sums over one tile or one part of it, at full resolution.
 
     Args:
         class_count: K.
@@ -48,6 +48,17 @@ class Tallier:
                 self._seen[value] = (known[0] + count, known[1], known[2])
             elif len(self._seen) < MOST_KEPT:
                 self._seen[value] = (count, int(rows[i]) + row, int(cols[i]) + col)
+
+    def include(self, other: "Tallier") -> None:
+        """Adds another part of the tile."""
+        self._counts += other._counts
+        for value, (pixels, row, col) in other._seen.items():
+            known = self._seen.get(value)
+            if known is not None:
+                row, col = min((row, col), known[1:])
+                self._seen[value] = (known[0] + pixels, row, col)
+            elif len(self._seen) < MOST_KEPT:
+                self._seen[value] = (pixels, row, col)
 
     def tally(self, describe: Callable[[int], str]) -> LabelTally:
         """What was counted.

@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from components.classes import ClassTable
+from components.classes import UNKNOWN_ID, VOID_ID, ClassTable, encode_colors
 from components.geo.window import Window
 
 SIDE = 192
 """Longest side of a thumbnail, in pixels."""
-_NO_CLASS = (128, 128, 128)
 _OUTLINE = (255, 255, 0)
+# Patterns, since a class may have any colour, grey and magenta among them.
+_VOID = np.array([(235, 235, 235), (150, 150, 150)], np.uint8)
+_UNKNOWN = np.array([(255, 0, 255), (130, 0, 130)], np.uint8)
 
 
 class Thumbnail:
@@ -78,13 +80,21 @@ def png_uri(picture: NDArray[np.uint8]) -> str:
 
 
 def ids_uri(ids: NDArray[np.uint8], table: ClassTable) -> str:
-    """Class ids `(height, width)` in their colours, what is no class in grey, as a `data:` address."""
-    palette = np.empty((256, 3), np.uint8)
-    palette[:] = _NO_CLASS
-    palette[: len(table)] = table.colors
-    picture = Image.fromarray(np.ascontiguousarray(ids))
-    picture.putpalette(palette.tobytes())
-    return _uri(picture, "png")
+    """Class ids `(height, width)` as `ids_picture`, as a `data:` address."""
+    return png_uri(ids_picture(ids, table))
+
+
+def ids_picture(ids: NDArray[np.uint8], table: ClassTable) -> NDArray[np.uint8]:
+    """Class ids `(height, width)` as `(height, width, 3)` uint8.
+
+    Classes in their colours, void hatched in grey, what means no class chequered in magenta.
+    """
+    picture = encode_colors(ids, table)
+    rows, cols = np.indices(ids.shape)
+    void, unknown = ids == VOID_ID, ids == UNKNOWN_ID
+    picture[void] = _VOID[((rows + cols) % 6 < 2).astype(np.intp)[void]]
+    picture[unknown] = _UNKNOWN[((rows // 2 + cols // 2) % 2)[unknown]]
+    return picture
 
 
 def _uri(picture: Image.Image, form: str, **options: Any) -> str:

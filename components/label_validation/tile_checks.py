@@ -2,12 +2,10 @@
 
 from components.label_validation.facts import RasterFacts, TileFacts
 from components.label_validation.findings import Finding, finding_of
+from components.label_validation.image_checks import check_image
 from components.label_validation.options import ValidationOptions
 from components.label_validation.shift import REACH, chance
 
-LEAST_LEVELS = 16
-"""A band of fewer steps between its lowest and highest value holds something else than brightness: most of its pixels
-have one of the two without being clipped."""
 LEAST_EXCESS = 0.1
 """By how much the image must be steeper under the moved label's edges than anywhere, before a shift is believed."""
 MOST_EXCESS_HERE = 0.5
@@ -212,50 +210,4 @@ def check_tally(facts: TileFacts, options: ValidationOptions) -> list[Finding]:
                 remedy="leave the tile out (`exclude`) or complete its label",
             )
         )
-    return findings
-
-
-def check_image(facts: TileFacts, options: ValidationOptions) -> list[Finding]:
-    """`blank-image`, `clipped-image`: whether the image shows anything, and in full."""
-    source = facts.source
-    if facts.valid_share is None:
-        return []
-    nodata = 1 - facts.valid_share
-    if facts.is_blank or nodata > options.max_nodata_share:
-        if nodata > options.max_nodata_share:
-            found = f"{nodata:.2%} of the image is nodata"
-        else:
-            values = ", ".join(f"{band.name} {band.low:g}" for band in facts.bands)
-            found = f"every pixel of the image has the same value ({values})"
-        return [
-            finding_of(
-                "blank-image",
-                source,
-                file=source.image,
-                found=found,
-                expected=f"an image with at most {options.max_nodata_share:.2%} nodata (validation.max_nodata_share)",
-                remedy="deliver the tile again, check the declared nodata value and what data.bands derives, or leave "
-                "the tile out (`exclude`)",
-            )
-        ]
-    whole_numbers = not facts.dtype.startswith(("float", "complex"))
-    findings = []
-    for band in facts.bands:
-        if band.high - band.low < (LEAST_LEVELS if whole_numbers else 0) or band.high == band.low:
-            continue
-        # A float band may well end at its lowest value: heights above ground, distances, probabilities.
-        ends = [("highest", band.share_high, band.high)] + [("lowest", band.share_low, band.low)] * whole_numbers
-        for end, share, value in ends:
-            if share > options.max_clipped_share:
-                findings.append(
-                    finding_of(
-                        "clipped-image",
-                        source,
-                        file=source.image,
-                        found=f"{share:.1%} of the valid pixels of band {band.name} have its {end} value, {value:g}",
-                        expected=f"at most {options.max_clipped_share:.1%} (validation.max_clipped_share)",
-                        remedy=f"deliver the tile without clipping; if {value:g} stands for nodata, declare it "
-                        f"(gdal_edit.py -a_nodata {value:g} FILE)",
-                    )
-                )
     return findings

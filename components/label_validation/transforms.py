@@ -9,11 +9,11 @@ from components.geo.bands import BandSet
 from components.geo.label_options import LabelOptions
 from components.label_validation.facts_files import write_facts
 from components.label_validation.measure_tile import TileMeasurer
-from components.tile_source import TileSource
+from components.tile_source import TileList
 
 
 class MeasureTiles(beam.PTransform):
-    """PCollection of `TileSource` to PCollection of the paths of the facts files below `folder`.
+    """PCollection of `TileList` (one a tile: `parts.by_tile`) to PCollection of paths of facts files below `folder`.
 
     Facts travel through files, not through the runner: whoever judges them is not part of the Beam job, and on a
     cluster a worker's own folders are not the driver's.
@@ -45,5 +45,5 @@ class _Measure(beam.DoFn):
     def setup(self) -> None:
         self._measurer = TileMeasurer(self._bands, self._table, self._labels)
 
-    def process(self, source: TileSource) -> Iterator[str]:
-        yield write_facts(self._measurer.measure(source), self._folder)
+    def process(self, parts: TileList) -> Iterator[str]:
+        yield write_facts(self._measurer.measure(*parts.tiles), self._folder)

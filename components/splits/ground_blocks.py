@@ -5,8 +5,10 @@
 
 Neighbouring pixels show the same roof. So train blocks give way: each loses the `buffer_px` pixels on those sides, or
 on one side of those corners, where it meets a block of eval or test. Eval and test keep all their pixels.
+What is left of a train block must still hold a patch: between two others that is `size_px - 2 * buffer_px`.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -14,10 +16,13 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from components.errors import ConfigError
 from components.geo.window import Window
 from components.options import Options
 from components.splits.hashing import unit_interval
-from components.tile_source import Split
+from components.tile_source import Split, TileSource
+
+_BLOCK_NAME = re.compile(r"/r(\d+)c(\d+)$")
 
 
 class BlockOptions(Options):
@@ -54,6 +59,29 @@ class BlockOptions(Options):
         if 2 * self.buffer_px > self.size_px:
             raise ValueError(f"buffer_px {self.buffer_px} is more than half of size_px {self.size_px}")
         return self
+
+    def check_patch(self, side_px: int) -> None:
+        """Whether a block holds a patch, and a train block also between two others.
+
+        Args:
+            side_px: Side of a patch, in tile pixels.
+
+        Raises:
+            ValueError: If not.
+        """
+        if self.size_px < side_px:
+            raise ValueError(
+                f"a patch is {side_px} tile pixels a side (patches.size x patches.downsample) and no block of "
+                f"data.blocks.size_px {self.size_px} holds one; give size_px at least {side_px}, or smaller patches"
+            )
+        left = self.size_px - 2 * self.buffer_px
+        if left < side_px:
+            raise ValueError(
+                f"data.blocks.buffer_px {self.buffer_px} on both sides leaves {left} of the {self.size_px} pixels "
+                f"(size_px) of a train block, and a patch is {side_px} tile pixels a side (patches.size x "
+                f"patches.downsample); give buffer_px at most {(self.size_px - side_px) // 2}, size_px at least "
+                f"{side_px + 2 * self.buffer_px}, or smaller patches"
+            )
 
     def split_of(self, fold: int) -> Split:
         """The split that a fold goes to."""
@@ -127,6 +155,42 @@ def buffered(blocks: Sequence[Block], splits: Mapping[str, Split], buffer_px: in
         if area is not None:
             areas[block.name] = area
     return areas
+
+
+def refuse_narrow(sources: Sequence[TileSource], options: BlockOptions, side_px: int) -> None:
+    """Refuses train blocks at a tile's lower or right rim that the buffer leaves too narrow for a patch.
+
+    What is left over there may be half a block, which no configuration can know before the tile is opened.
+
+    Args:
+        sources: The blocks of all tiles.
+        options: As they were cut; `BlockOptions.check_patch` has passed.
+        side_px: Side of a patch, in tile pixels.
+
+    Raises:
+        ConfigError: If there are any; it names them as `data.exclude` wants them.
+    """
+    narrow = [source for source in sources if source.split == "train" and _is_narrowed(source, options, side_px)]
+    if not narrow:
+        return
+    area, names = narrow[0].area, ", ".join(f'"{source.tile}"' for source in narrow[:10])
+    found = f"{area.height} x {area.width} pixels (height x width)" if area else "little"
+    raise ConfigError(
+        f"data.blocks.buffer_px {options.buffer_px} leaves {found} of block {narrow[0].tile} at the rim of its tile, "
+        f"and a patch is {side_px} tile pixels a side; there are {len(narrow)} such train block(s)",
+        "train blocks that hold a patch",
+        f"leave them out (data.exclude: [{names}{', ...' if len(narrow) > 10 else ''}]), or change size_px or "
+        "buffer_px of data.blocks",
+    )
+
+
+def _is_narrowed(source: TileSource, options: BlockOptions, side_px: int) -> bool:
+    """Whether a block at the lower or right rim is narrower than a patch, and was wider before it gave way."""
+    place, area = _BLOCK_NAME.search(source.tile), source.area
+    if place is None or area is None:
+        return False
+    top, left = (int(part) * options.size_px for part in place.groups())
+    return (area.height < side_px and area.row > top) or (area.width < side_px and area.col > left)
 
 
 def _cuts(length: int, size: int) -> list[tuple[int, int]]:

@@ -50,8 +50,9 @@ def load_registry(path: Path) -> Registry:
     """The registry in a file; an empty one where there is no file yet.
 
     Raises:
-        ConfigError: If the file is no registry, or of a later version.
+        ConfigError: If the file is no registry, or of a later version, or its folder is not there.
     """
+    _refuse_missing_folder(path)
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -83,8 +84,9 @@ def save_registry(path: Path, registry: Registry) -> None:
     """Writes the file in one piece: whoever reads it meanwhile sees the old one or the new one.
 
     Raises:
-        ConfigError: If it cannot be written.
+        ConfigError: If it cannot be written, or its folder is not there.
     """
+    _refuse_missing_folder(path)
     document = {
         "format": FORMAT,
         "version": VERSION,
@@ -93,7 +95,6 @@ def save_registry(path: Path, registry: Registry) -> None:
     }
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         part.replace(path)
     except OSError as error:
@@ -105,6 +106,16 @@ def save_registry(path: Path, registry: Registry) -> None:
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
+
+
+def _refuse_missing_folder(path: Path) -> None:
+    # A path with a typing error would begin a new registry in a new folder, and every tile be dealt anew in silence.
+    if not path.parent.is_dir():
+        raise ConfigError(
+            f"the split registry {path} would lie in a folder that is not there: {path.parent.absolute()}",
+            "a file in a folder that is there, relative to the current directory",
+            "correct data.split_registry, or make the folder",
+        )
 
 
 def _refuse_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -109,6 +109,9 @@ def test_blocks_that_hold_no_patch_are_refused(tmp_path: Path) -> None:
     assert load_config(path).data.blocks is not None
     with pytest.raises(ConfigError, match=r"a patch is 192 .*size_px 128 holds one.* 192"):
         load_config(path, ["patches.downsample=3"])
+    # 128 - 2 * 10 = 108 < 64 * 2
+    with pytest.raises(ConfigError, match=r"buffer_px 10 on both sides leaves 108 .*size_px at least 148"):
+        load_config(path, ["data.blocks.buffer_px=10"])
 
 
 def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:

@@ -60,7 +60,8 @@ def test_items_are_tiles_with_assets_dates_and_splits(tmp_path: Path) -> None:
         ),
     )
     stac = {"raster_assets": {"dsm": "height"}, "split_property": "eoseg:split"}
-    first, second = find_tiles(options(tmp_path, stac, splits={"train": "rest"}))
+    bands = {"red": 1, "height": {"raster": "dsm", "number": 1}}
+    first, second = find_tiles(options(tmp_path, stac, splits={"train": "rest"}, bands=bands))
     assert (first.tile, first.split, first.date) == ("a", "train", "2020-07-31T10:00:00+00:00")
     assert Path(first.image) == tmp_path / "catalogue" / "a b.tif"
     assert Path(first.label).resolve() == (tmp_path / "a.png").resolve()

@@ -65,10 +65,28 @@ def test_a_byte_order_mark_and_blank_lines_do_no_harm(tmp_path: Path) -> None:
     assert [tile.label for tile in read_tile_list(path)] == ["ä.png"]
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_the_header_says_what_separates_cells(separator: str, tmp_path: Path) -> None:
+    """The other separators may stand in cells."""
+    others = "".join({",", ";", "\t"} - {separator})
+    row = ["1", f"a{others}b.tif", "a.png", f"d{others}.tif"]
+    path = write_csv(
+        tmp_path / "t.csv", separator.join(row), header=separator.join(["tile", "image", "label", "raster:dsm"])
+    )
+    (tile,) = read_tile_list(path)
+    assert [tile.tile, tile.image, tile.label, tile.rasters["dsm"]] == row
+
+
+def test_a_header_of_one_cell_is_said_to_be_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="its header is one single cell"):
+        read_tile_list(write_csv(tmp_path / "t.csv", "a|a.tif|a.png", header="tile|image|label"))
+
+
 @pytest.mark.parametrize(
     ("header", "line", "message"),
     [
-        ("tile;image;label", "a;a.tif;a.png", "has no column tile; its columns are tile;image;label"),
+        ("tile|image|label", "a|a.tif|a.png", r"has no column tile; its columns are tile\|image\|label"),
+        ("tile;image;label", "a,a.tif,a.png", "(?s)line 2: not as many cells .*3 cells, separated by semicolons"),
         ("tile,image", "a,a.tif", "has no column label"),
         ("tile,image,label,splt", "a,a.tif,a.png,train", "a column 'splt', which looks like 'split'"),
         (HEADER, "a,a.tif,a.png,val,,,", "(?s)line 2 cannot be used.*split: Input should be 'train', 'eval' or 'test'"),
@@ -131,6 +149,19 @@ def test_a_list_without_splits_is_dealt_by_the_configuration(tmp_path: Path) -> 
         find_tiles(
             list_options(root=str(tmp_path), list="t.csv", blocks={"size_px": 64, "eval": [0]}, exclude=["a", "b"])
         )
+
+
+def test_rasters_of_a_list_that_no_band_is_read_from_are_passed_over_aloud(tmp_path: Path) -> None:
+    """The list is the archive's; what it knows beyond this configuration's bands need not even be there."""
+    for name in ("a.tif", "a.png", "dsm.tif"):
+        (tmp_path / name).touch()
+    rows = ["a,a.tif,a.png,train,,,dsm.tif,none.tif", "b,a.tif,a.png,eval,,,dsm.tif,"]
+    write_csv(tmp_path / "t.csv", *rows, header=f"{HEADER},raster:sar")
+    bands = {"red": 1, "height": {"raster": "dsm", "number": 1}}
+    said: list[str] = []
+    found = find_tiles(list_options(root=str(tmp_path), list="t.csv", bands=bands), said.append)
+    assert [tile.rasters for tile in found] == [{"dsm": str(tmp_path / "dsm.tif")}] * 2
+    assert said == ["t.csv: no band is read from raster:sar; passed over"]
 
 
 def test_a_tile_that_is_listed_twice_is_refused(tmp_path: Path) -> None:

@@ -20,6 +20,9 @@ def make_files(root: Path, tiles: list[str]) -> None:
             path.touch()
 
 
+WITH_HEIGHT = {"red": 1, "height": {"raster": "dsm", "number": 1}}
+
+
 def options(folder: Path, **changes: object) -> DataOptions:
     given = {
         "root": str(folder),
@@ -106,6 +109,7 @@ def test_every_pattern_is_filled_with_what_the_image_matched(tmp_path: Path) -> 
             tmp_path,
             images="rgb {year}_{tile}.tif",
             rasters={"dsm": "dsm {year}_{tile}.tif"},
+            bands=WITH_HEIGHT,
             labels={"roof": "roof {year}_{tile}.tif", "lawn": "lawn {year}_{tile}.tif"},
             ignore="edge {year}_{tile}.tif",
             date="{year}",
@@ -134,6 +138,7 @@ def test_each_missing_file_of_a_tile_is_named(kind: str, tmp_path: Path) -> None
                 tmp_path,
                 images="rgb{tile}.tif",
                 rasters={"dsm": "dsm{tile}.tif"},
+                bands=WITH_HEIGHT,
                 labels={"roof": "roof{tile}.tif"},
                 ignore="edge{tile}.tif",
             )
@@ -172,6 +177,28 @@ def test_a_date_that_is_none_is_named_with_its_file(tmp_path: Path) -> None:
 def test_contradictions_are_refused(changes: dict[str, object], message: str, tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match=message):
         options(tmp_path, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"rasters": {"dsm": "{folder}/{tile}.tif"}}, "`rasters`"),
+        ({"images": None, "labels": None, "stac": {"items": "i.json", "raster_assets": {"dsm": "x"}}}, "`stac.raster"),
+        (
+            {
+                "images": None,
+                "labels": None,
+                "tiles": [{"tile": "2", "image": "a.tif", "label": "b.tif", "rasters": {"dsm": "c.tif"}}],
+            },
+            "`tiles`",
+        ),
+    ],
+)
+def test_a_raster_that_no_band_is_read_from_was_forgotten(changes: dict[str, object], key: str, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match=rf"{key}.* the raster 'dsm', which no band is read from; add a band"):
+        options(tmp_path, **changes)
+    derived = {"height": {"raster": "dsm", "number": 1, "recorded": False}, "red": 1, "sum": "red + height"}
+    options(tmp_path, **changes, bands=derived)
 
 
 def test_labels_fit_their_kind_and_the_classes(tmp_path: Path) -> None:
@@ -244,6 +271,7 @@ def test_a_field_is_filled_up_with_zeros_where_the_pattern_says_so(tmp_path: Pat
             labels="top_{row}_{col}.tif",
             tile_id="{row}_{col}",
             rasters={"dsm": "dsm_{row:02}_{col:02}.tif"},
+            bands=WITH_HEIGHT,
             splits={"train": ["2_10"], "eval": ["7_7"]},
         )
     )
@@ -272,3 +300,18 @@ def test_a_missing_area_of_interest_is_one_error_before_any_tile_is_read(tmp_pat
     make_files(tmp_path, ["1", "2"])
     with pytest.raises(MissingFileError, match=r"area\.gpkg does not exist"):
         find_tiles(options(tmp_path, area_of_interest="area.gpkg"))
+
+
+@pytest.mark.parametrize("where", ["root", "image", "label", "area_of_interest"])
+def test_a_store_that_does_not_tell_of_changes_is_named_before_it_is_asked(where: str, tmp_path: Path) -> None:
+    """Before: advice on the credentials of another store."""
+    (tmp_path / "a.tif").touch()
+    tile = {"image": "a.tif", "label": "a.tif"}
+    changes: dict[str, object] = {"images": None, "labels": None, "splits": {}}
+    if where in tile:
+        tile[where] = "gs://bucket/a.tif"
+    else:
+        changes[where] = "gs://bucket/a.tif"
+    changes["tiles"] = [{"tile": split, "split": split, **tile} for split in ("train", "eval")]
+    with pytest.raises(ConfigError, match=r"gs://bucket/a\.tif lies in Google Cloud Storage, where EOSeg cannot tell"):
+        find_tiles(options(tmp_path, **changes))

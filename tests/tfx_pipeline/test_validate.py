@@ -37,6 +37,22 @@ def test_clean_data_give_zero(scenes: Scenes, tmp_path: Path, capsys: pytest.Cap
     assert capsys.readouterr().out == "6 tiles checked\n0 errors, 0 warnings, 0 infos\n"
 
 
+def test_ground_blocks_are_counted_as_one_tile(
+    scenes: Scenes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = yaml.safe_load((tmp_path / "parcels.yaml").read_text())
+    del config["data"]["tiles"][1:], config["data"]["tiles"][0]["split"]
+    config["data"]["blocks"] = {"size_px": 96, "pattern": "checkerboard", "folds": 2, "eval": [1], "buffer_px": 16}
+    config["patches"] = {"size": 64}
+    (tmp_path / "parcels.yaml").write_text(yaml.safe_dump(config))
+    assert validate(tmp_path) == 0
+    assert capsys.readouterr().out == "1 tile in 9 ground blocks checked\n0 errors, 0 warnings, 0 infos\n"
+    # 288 = 3 * 80 + 48: the last blocks lose 8 to 40 < 44, and no configuration knows the tile's size.
+    cut = ["--set", "data.blocks.size_px=80", "--set", "data.blocks.buffer_px=8", "--set", "patches.size=44"]
+    assert validate(tmp_path, *cut) == 2
+    assert "leaves" in capsys.readouterr().err
+
+
 def test_findings_come_as_table_json_and_page(
     scenes: Scenes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -28,19 +28,22 @@ def run(arguments: argparse.Namespace) -> int:
     from components.label_validation.checks import check_data_set
     from components.label_validation.findings import as_text
     from components.label_validation.measure_tile import TileMeasurer
+    from components.label_validation.parts import by_tile
     from tfx_pipeline.data_set import find_data_set, places_of
 
     data = find_data_set(config, places_of(config), print, fingerprint=False)
     measurer = TileMeasurer(config.band_set, config.table, config.label_options)
     facts = []
-    for i, tile in enumerate(data.tiles, 1):
+    tiles = by_tile(data.tiles)
+    for i, parts in enumerate(tiles, 1):
         if sys.stderr.isatty():
-            print(f"\r{i}/{len(data.tiles)} {tile.tile}\033[K", end="", file=sys.stderr, flush=True)
-        facts.append(measurer.measure(tile))
+            print(f"\r{i}/{len(tiles)} {parts.tiles[0].whole_tile}\033[K", end="", file=sys.stderr, flush=True)
+        facts.append(measurer.measure(*parts.tiles))
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
     findings = check_data_set(facts, config.table, config.validation)
-    print(f"{len(data.tiles)} tiles checked")
+    blocks = f" in {len(data.tiles)} ground blocks" if len(data.tiles) > len(tiles) else ""
+    print(f"{len(tiles)} tile{'s' * (len(tiles) != 1)}{blocks} checked")
     print(as_text(findings, MOST_OF_A_CODE), end="")
     if arguments.json:
         from components.label_validation.report import as_document

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 import tensorflow_data_validation as tfdv
 from numpy.typing import NDArray
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2
@@ -15,11 +16,15 @@ from components.data_statistics.component import AnomalyGate, DataVerdict
 from components.data_statistics.curated_schema import SCHEMA_FILE
 from components.data_statistics.options import StatisticsOptions
 from components.data_statistics.skew import ANOMALIES_FILE, STATISTICS_FILE, Statistics
+from components.geo.patches import PatchOptions
 
 BAND = "band_mean/red"
 CLASS = "class_fraction/roof"
 
 Features = Mapping[str, NDArray[np.float64]]
+
+Places = tuple[list[str], list[int], list[int]]
+"""Tile, row and column of each patch."""
 
 
 def statistics_of(features: Features) -> Statistics:
@@ -47,6 +52,23 @@ def write_statistics(folder: Path, splits: Mapping[str, Features]) -> object:
     return made
 
 
+def write_records(folder: Path, splits: Mapping[str, Features], places: Mapping[str, Places]) -> None:
+    """The scalar features of records and where each patch lies, in TileExampleGen's layout."""
+    for split, (tiles, rows, cols) in places.items():
+        target = folder / f"Split-{split}"
+        target.mkdir(parents=True)
+        with tf.io.TFRecordWriter(str(target / "data_tfrecord-a-00000-of-00001")) as writer:
+            for i, (tile, row, col) in enumerate(zip(tiles, rows, cols, strict=True)):
+                example = tf.train.Example()
+                feature = example.features.feature
+                feature["tile"].bytes_list.value.append(tile.encode())
+                feature["row"].int64_list.value.append(row)
+                feature["col"].int64_list.value.append(col)
+                for name, values in splits[split].items():
+                    feature[name].float_list.value.append(values[i])
+                writer.write(example.SerializeToString())
+
+
 def run_gate(
     folder: Path,
     splits: Mapping[str, Features],
@@ -55,6 +77,8 @@ def run_gate(
     schema: schema_pb2.Schema | None = None,
     options: StatisticsOptions | None = None,
     found: Mapping[str, Mapping[str, str]] | None = None,
+    patches: PatchOptions | None = None,
+    places: Mapping[str, Places] | None = None,
 ) -> None:
     """AnomalyGate behind a StatisticsGen, a SchemaGen and an ExampleValidator that left these.
 
@@ -67,7 +91,10 @@ def run_gate(
         schema: None infers one from the training split.
         options: The limits.
         found: What ExampleValidator found: split, feature, words. None runs TFDV as ExampleValidator does.
+        patches: How tiles were cut.
+        places: Where the patches of a split lie; only such splits have records.
     """
+    write_records(folder / "examples", splits, places or {})
     statistics = write_statistics(folder / "statistics", splits)
     schema = schema or tfdv.infer_schema(statistics_of(splits["train"]))
     (folder / "schema").mkdir()
@@ -86,11 +113,13 @@ def run_gate(
     validated.split_names = artifact_utils.encode_split_names(list(splits))  # type: ignore[attr-defined]
     last = {} if previous is None else {"previous_statistics": write_statistics(folder / "previous", previous)}
     AnomalyGate.test_call(
+        examples=artifact(tfx.types.standard_artifacts.Examples, folder / "examples"),
         statistics=statistics,
         schema=artifact(tfx.types.standard_artifacts.Schema, folder / "schema"),
         anomalies=validated,
         verdict=artifact(DataVerdict, folder / "verdict"),
         options=(options or StatisticsOptions()).model_dump_json(),
+        patches=(patches or PatchOptions()).model_dump_json(),
         report_copy=str(folder / "copy"),
         **last,
     )

@@ -20,6 +20,7 @@ from components.data_statistics.component import (
 )
 from components.data_statistics.options import StatisticsOptions
 from components.errors import DataError
+from components.geo.patches import PatchOptions
 from tests.components.data_statistics.stand_in_steps import NormalStatistics
 
 FINISHED, REUSED = metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED
@@ -43,11 +44,13 @@ class Runs:
             },
         ).with_id("LastStatistics")
         gate = AnomalyGate(
+            examples=data.outputs["examples"],
             statistics=data.outputs["statistics"],
             schema=data.outputs["schema"],
             anomalies=data.outputs["anomalies"],
             previous_statistics=last.outputs[PREVIOUS_STATISTICS],
             options=StatisticsOptions(max_drift=max_drift).model_dump_json(),
+            patches=PatchOptions().model_dump_json(),
             report_copy=str(self.folder / "copy"),
         )
         pipeline = tfx.dsl.Pipeline(

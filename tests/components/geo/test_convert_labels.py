@@ -14,7 +14,8 @@ from rasterio.crs import CRS
 
 from components.classes import VOID_ID, ClassTable, LandClass, encode_colors
 from components.errors import LabelError, RasterError
-from components.geo.convert_labels import Converted, convert_labels, void_color
+from components.geo.class_geotiff import void_color
+from components.geo.convert_labels import Converted, convert_labels
 from components.geo.geotiff import open_raster
 from components.geo.label_options import ColorLabels, IndexLabels, LabelOptions, MaskLabels, VectorLabels
 from components.geo.labels import LabelDecoder
@@ -82,7 +83,7 @@ def test_the_file_is_tiled_deflated_and_says_its_classes_and_its_nodata(tmp_path
     convert(start, tmp_path / "b.tif", "index")
     with rasterio.open(tmp_path / "b.tif") as dataset:
         assert dataset.profile["tiled"]
-        assert dataset.block_shapes == [(256, 256)]
+        assert dataset.block_shapes == [(512, 512)]
         assert dataset.compression.name == "deflate"
         assert dataset.nodata == VOID_ID
         assert dataset.tags()["CLASS_1"] == "lawn"
@@ -91,7 +92,7 @@ def test_the_file_is_tiled_deflated_and_says_its_classes_and_its_nodata(tmp_path
 
 def test_strips_are_put_together_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("components.geo.convert_labels._STRIP_PIXELS", 1)  # strips of one row of blocks
-    ids = np.random.default_rng(3).integers(0, 2, (700, 90)).astype(np.uint8)
+    ids = np.random.default_rng(3).integers(0, 2, (1100, 90)).astype(np.uint8)
     convert(write_raster(tmp_path / "a.tif", encode_colors(ids, TABLE)), tmp_path / "b.tif", "index")
     np.testing.assert_array_equal(read(tmp_path / "b.tif", IndexLabels(kind="index", first=0)), ids)
 

@@ -107,3 +107,45 @@ def test_complex_numbers_of_another_grid_are_warped_by_their_modulus(tmp_path: P
         dataset.write((signs * (6 + 8j)).astype(np.complex64)[None])
     raster, _, _ = read_composite([HEIGHT_BAND], image=write_image(tmp_path), dsm=path)
     np.testing.assert_allclose(raster.pixels, 10, rtol=1e-6)
+
+
+RADAR = {"decibel": {"decibel": "amplitude"}, "despeckle": {"despeckle": Despeckle(size=3)}}
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+@pytest.mark.parametrize("asked", RADAR)
+@pytest.mark.parametrize("of_the_image", [True, False])
+def test_a_picture_in_8_bits_is_no_backscatter(tmp_path: Path, dtype: str, asked: str, of_the_image: bool) -> None:
+    path = write_raster(tmp_path / "quicklook.tif", np.ones((HEIGHT, WIDTH, 2), dtype))
+    if of_the_image:
+        rasters, raster = {"image": path}, "image"
+    else:
+        rasters, raster = {"image": write_image(tmp_path), "sar": path}, "sar"
+    bands = [
+        Band(name="plain", number=1),
+        Band(name="vh", raster=raster, number=2, **RADAR[asked]),  # type: ignore[arg-type]
+    ]
+    with pytest.raises(RasterError) as caught:
+        read_composite(bands, **rasters)
+    assert str(path) in caught.value.problem
+    assert f"band vh (number 2 in the file) has {dtype} pixels, and the configuration asks for {asked}" in str(
+        caught.value
+    )
+    assert "16 bits" in caught.value.expected
+    assert f"{asked} out of data.bands.vh" in caught.value.remedy
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int16"])
+def test_amplitudes_in_16_bits_are_backscatter(tmp_path: Path, dtype: str) -> None:
+    """As Sentinel-1 GRD and ALOS mosaics are delivered: 20 log10(100) = 40."""
+    path = write_raster(tmp_path / "grd.tif", np.full((HEIGHT, WIDTH), 100, dtype))
+    raster, read_as, _ = read_composite([Band(name="vv", number=1, decibel="amplitude")], image=path)
+    assert read_as == "float32"
+    np.testing.assert_allclose(raster.pixels, 40, rtol=1e-6)
+
+
+def test_bands_in_8_bits_may_lie_beside_radar(tmp_path: Path) -> None:
+    sar = write_raster(tmp_path / "sar.tif", np.full((HEIGHT, WIDTH), 100, np.float32))
+    bands = [Band(name="red", number=1), Band(name="vv", raster="sar", number=1, decibel="intensity")]
+    raster, _, _ = read_composite(bands, image=write_image(tmp_path), sar=sar)
+    np.testing.assert_allclose(raster.pixels[..., 1], 20, rtol=1e-6)

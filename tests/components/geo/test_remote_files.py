@@ -15,6 +15,7 @@ from components.geo.remote_files import (
     content_mark,
     list_files,
     missing_files,
+    refuse_unmarked,
     s3_stream,
     those_there,
 )
@@ -134,5 +135,38 @@ def test_what_file_holds_a_file(path: str, holder: str) -> None:
 
 
 def test_a_file_system_that_tells_nothing_is_refused() -> None:
-    with pytest.raises(ConfigError, match="cannot tell whether a file of /vsigs/ has changed"):
+    with pytest.raises(ConfigError, match="lies in Google Cloud Storage, where EOSeg cannot tell"):
         content_mark("gs://bucket/a.tif")
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("gs://bucket/a.tif", "Google Cloud Storage"),
+        ("/vsigs/bucket/a.tif", "Google Cloud Storage"),
+        ("az://container/a.tif", "Azure Blob Storage"),
+        ("adl://container/a.tif", "Azure Data Lake Storage"),
+        ("/vsizip/vsigs/bucket/a.zip/b.tif", "Google Cloud Storage"),
+        ("/vsiswift/bucket/a.tif", "/vsiswift/"),
+    ],
+)
+def test_stores_that_do_not_tell_of_changes_are_refused_unasked(path: str, place: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        refuse_unmarked(path)
+    assert caught.value.problem.startswith(f"{path} lies in {place}, ")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "a.tif",
+        "/data/a b.tif",
+        "s3://b/a.tif",
+        "https://host/a.tif",
+        "/vsizip//d/a.zip/b.tif",
+        "/vsitar/vsis3/b/a.tar/c",
+        "",
+    ],
+)
+def test_places_that_tell_of_changes_are_not_refused(path: str) -> None:
+    refuse_unmarked(path)

@@ -16,6 +16,8 @@ from components.label_validation.facts import TileFacts
 from components.label_validation.findings import Finding
 from components.label_validation.measure_tile import TileMeasurer
 from components.label_validation.options import ValidationOptions
+from components.label_validation.parts import by_tile
+from components.splits.ground_blocks import BlockOptions, buffered, plan_blocks
 from components.tile_source import Split, TileSource
 from tests.make_raster import write_raster
 
@@ -62,6 +64,16 @@ def _noise(seed: int, shape: tuple[int, int]) -> NDArray[np.float64]:
     return np.random.default_rng(seed + 1000).normal(0, NOISE, (*shape, 3))
 
 
+def blocks_of(source: TileSource, options: BlockOptions, height: int = SIDE, width: int = SIDE) -> list[TileSource]:
+    """The ground blocks of a tile, as `tfx_pipeline.split_assignment` cuts it."""
+    blocks = plan_blocks(source.tile, height, width, options)
+    splits = {block.name: block.split for block in blocks}
+    return [
+        source.model_copy(update={"tile": f"{source.tile}/{name}", "area": area, "split": splits[name]})
+        for name, area in buffered(blocks, splits, options.buffer_px).items()
+    ]
+
+
 @lru_cache
 def _measurer(resample: bool) -> TileMeasurer:
     return TileMeasurer(BANDS, TABLE, ColorLabels(resample=resample))
@@ -97,8 +109,12 @@ class Scenes:
     def change(self, i: int, **changes: object) -> None:
         self.sources[i] = self.sources[i].model_copy(update=changes)
 
+    def cut(self, options: BlockOptions) -> None:
+        """Every tile becomes its ground blocks. Faults are planted before: they go by the tiles' numbers."""
+        self.sources = [block for source in self.sources for block in blocks_of(source, options)]
+
     def facts(self) -> list[TileFacts]:
-        return [_measurer(self.resample_labels).measure(source) for source in self.sources]
+        return [_measurer(self.resample_labels).measure(*parts.tiles) for parts in by_tile(self.sources)]
 
     def findings(self, **options: object) -> list[Finding]:
         return check_data_set(self.facts(), TABLE, ValidationOptions.model_validate(options))

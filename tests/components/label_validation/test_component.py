@@ -21,6 +21,7 @@ from components.label_validation.component import (
     LabelValidator,
 )
 from components.label_validation.options import ValidationOptions
+from components.splits.ground_blocks import BlockOptions
 from components.tile_source import TileList
 from tests.components.label_validation.scenes import BANDS, SIDE, TABLE, Scenes
 
@@ -64,6 +65,19 @@ def test_a_warning_passes_and_is_reported_in_every_form(tmp_path: Path) -> None:
     facts = list((tmp_path / "report" / FACTS_FOLDER).iterdir())
     assert len(facts) == 6
     assert {path.suffix for path in facts} == {".json"}
+
+
+def test_ground_blocks_are_measured_as_one_tile(tmp_path: Path) -> None:
+    scenes = Scenes(tmp_path)
+    scenes.write_label(4, np.full((SIDE, SIDE), 255, np.uint8))
+    scenes.cut(BlockOptions(size_px=96, pattern="checkerboard", folds=2, eval=(1,)))
+    validate(scenes, tmp_path)
+    report = json.loads((tmp_path / "report" / REPORT_JSON).read_text())
+    assert [(f["code"], f["tile"]) for f in report["findings"]] == [("void-share", "tile 4")]
+    assert {row["tile"] for row in report["tiles"]} == {source.tile for source in scenes.sources}
+    assert len(list((tmp_path / "report" / FACTS_FOLDER).iterdir())) == 6
+    for split in ("train", "eval"):
+        assert anomalies_in(tmp_path / "anomalies", split) == {"tile 4/void-share"}
 
 
 def test_an_error_stops_the_run_and_leaves_a_copy(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from components.classes import UNKNOWN_ID, VOID_ID
 from components.geo.label_options import ColorLabels
 from components.label_validation.anomalies import as_anomalies
 from components.label_validation.codes import CODES
@@ -18,6 +19,7 @@ from components.label_validation.findings import Finding, as_text, finding_of
 from components.label_validation.options import ValidationOptions
 from components.label_validation.page import Photographer, as_html
 from components.label_validation.report import as_document
+from components.label_validation.thumbnails import ids_picture
 from tests.components.label_validation.scenes import BANDS, SIDE, TABLE, Scenes, patchwork
 
 DOCS = Path(__file__).parents[3] / "docs" / "validation.md"
@@ -106,7 +108,7 @@ def test_the_page_shows_the_place_and_escapes_what_it_says(tmp_path: Path) -> No
     assert "<script" not in page
     assert "http" not in page
     pictures = re.findall(r'src="data:image/(?:png|jpeg);base64,([^"]+)"', page)
-    # image, outlines and label around the place; image and label of each of two tiles
+    # image, outlines and label around the place; image and label of each of two tiles (the key's swatches are no img)
     assert len(pictures) == 3 + 2 * 2
     sizes = [Image.open(io.BytesIO(base64.b64decode(picture))).size for picture in pictures]
     assert set(sizes[:2] + sizes[6:]) <= {(256, 256), (144, 144)}  # every second pixel of 288: no side beyond 192
@@ -134,7 +136,7 @@ def test_anomalies_of_a_split_hold_its_errors_and_warnings() -> None:
         finding("empty-split"),
         finding("mixed-crs"),
     ]
-    anomalies = as_anomalies(findings, {"a": "train", "b": "eval"}, "train")
+    anomalies = as_anomalies(findings, {"a": ("train",), "b": ("eval",)}, "train")
     assert set(anomalies.anomaly_info) == {"a/label-size", "a/clipped-image", "empty-split"}
     assert anomalies.anomaly_info["a/label-size"].severity == 2  # ERROR
     assert anomalies.anomaly_info["a/clipped-image"].severity == 1  # WARNING
@@ -172,3 +174,24 @@ def test_a_text_of_limited_length_says_how_many_are_left_out() -> None:
 def test_a_place_that_is_already_in_the_words_is_not_said_twice() -> None:
     text = as_text([finding("void-share", "a", found="seen at row 1, column 2", place="row 1, column 2")])
     assert text.count("row 1, column 2") == 1
+
+
+def test_void_and_what_means_no_class_look_different_from_each_other_and_from_every_class() -> None:
+    def colours(class_id: int) -> set[tuple[int, ...]]:
+        ids = np.full((12, 12), class_id, np.uint8)
+        return {tuple(colour) for colour in ids_picture(ids, TABLE).reshape(-1, 3).tolist()}
+
+    shown = [colours(i) for i in (0, 1, 2, VOID_ID, UNKNOWN_ID)]
+    assert shown[:3] == [{colour} for colour in TABLE.colors]
+    assert all(len(pattern) == 2 for pattern in shown[3:])  # a class has one colour: no class can look like these
+    assert len(set.union(*shown)) == sum(map(len, shown))
+
+
+def test_the_key_shows_what_the_pictures_show() -> None:
+    page = as_html("x", [finding("empty-split")], 6, TABLE, Photographer([], BANDS, TABLE, ColorLabels()))
+    names = ["roof", "lawn", "pond", "void (no truth: unlabelled)", "a colour or value of no class"]
+    entries = re.findall(r"url\(data:image/png;base64,([^)]+)\)\"></i>([^<]+)</span>", page)
+    assert [name for _, name in entries] == names
+    for (swatch, _), class_id in zip(entries, (0, 1, 2, VOID_ID, UNKNOWN_ID), strict=True):
+        picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(swatch))).convert("RGB"))
+        assert np.array_equal(picture, ids_picture(np.full(picture.shape[:2], class_id, np.uint8), TABLE))

@@ -27,7 +27,7 @@ def test_facts_do_not_depend_on_the_strips(rows: int, tmp_path: Path, monkeypatc
     assert cut.image_thumbnail == whole.image_thumbnail
     assert cut.label_thumbnail == whole.label_thumbnail
     for a, b in zip(cut.bands, whole.bands, strict=True):
-        assert a.model_dump() == pytest.approx(b.model_dump())
+        assert a.model_dump(exclude={"rasters"}) == pytest.approx(b.model_dump(exclude={"rasters"}))
     for a, b in zip(cut.classes, whole.classes, strict=True):
         assert a is not None
         assert b is not None

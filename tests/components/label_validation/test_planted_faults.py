@@ -9,7 +9,7 @@ import pytest
 import rasterio.shutil
 
 from components.classes import encode_colors
-from tests.components.label_validation.scenes import SIDE, TABLE, Scenes, patchwork, photo, place
+from tests.components.label_validation.scenes import COLOURS, SIDE, TABLE, Scenes, patchwork, photo, place
 from tests.make_raster import write_raster
 
 VOID = 255
@@ -61,6 +61,15 @@ def copy_tile(scenes: Scenes, source: int, target: int) -> None:
         )
         with rasterio.open(path, "r+") as dataset:
             dataset.transform = place(target)
+
+
+def two_dates(scenes: Scenes, *, covered: bool = False) -> None:
+    """Tile 3 is tile 2 at another time: the same label and other pixels, under fog or snow of the average colour."""
+    pixels = photo(patchwork(2), 3)
+    if covered:
+        pixels = (COLOURS.mean(axis=0) + pixels - COLOURS[patchwork(2)]).clip(0, 255).astype(np.uint8)
+    scenes.write_image(3, pixels, transform=place(2))
+    scenes.write_label(3, patchwork(2), transform=place(2))
 
 
 def swap_classes(scenes: Scenes) -> None:
@@ -164,6 +173,14 @@ FAULTS: dict[str, Fault] = {
     ),
     "the label of another tile": Fault(
         lambda s: s.write_label(3, patchwork(0)),
+        {("duplicate-label", "error", "tile 3"), ("class-colours-collapse", "warning", "tile 3")},
+        "whose image is another; it does not fit the colours of tile tile 3",
+    ),
+    "one label for two dates of the same ground": Fault(
+        two_dates, {("duplicate-label", "warning", "tile 3")}, "same pixels as that of tile tile 2"
+    ),
+    "one label for two dates, one of them under fog": Fault(
+        lambda s: two_dates(s, covered=True),
         {("duplicate-label", "warning", "tile 3"), ("class-colours-collapse", "warning", "tile 3")},
     ),
     "label turned round": Fault(

@@ -11,11 +11,18 @@ from hypothesis import strategies as st
 from rasterio.crs import CRS
 
 from components.classes import encode_colors
+from components.geo.bands import Band, BandSet
+from components.geo.label_options import ColorLabels
 from components.geo.window import Window
 from components.label_validation.facts import RasterFacts
+from components.label_validation.image_checks import check_image
+from components.label_validation.measure_tile import TileMeasurer
+from components.label_validation.options import ValidationOptions
 from components.label_validation.tile_checks import misplacement_px
 from tests.components.label_validation.scenes import SIDE, TABLE, Scenes, patchwork, place
 from tests.make_raster import write_raster
+
+OPTIONS = ValidationOptions()
 
 
 def grid_of(transform: Affine) -> RasterFacts:
@@ -133,3 +140,36 @@ def test_statistics_are_those_of_all_pixels_where_the_tile_is_small(tmp_path: Pa
     inside = kept[patchwork(0)[7:] == 0]
     assert (roof.pixels, roof.mean[0]) == (len(inside), pytest.approx(inside.mean()))
     assert roof.stddev[0] == pytest.approx(inside.std())
+
+
+def test_a_clipped_band_of_another_raster_names_that_raster_and_its_file(tmp_path: Path) -> None:
+    scenes = Scenes(tmp_path)
+    rng = np.random.default_rng(4)
+    heights = np.minimum(rng.integers(0, 100, (SIDE, SIDE)), 60).astype(np.uint8)  # 40 of 100 have the highest value
+    file = str(write_raster(tmp_path / "heights.tif", heights, transform=place(0)))
+    scenes.change(0, rasters={"dsm": file})
+    bands = BandSet(
+        bands=(
+            Band(name="red", number=1),
+            Band(name="height", raster="dsm", number=1),
+            Band(name="over", expression="minimum(height, red)"),
+            Band(name="low", expression="minimum(red, 60)"),
+        )
+    )
+    facts = TileMeasurer(bands, TABLE, ColorLabels()).measure(scenes.sources[0])
+    assert {band.name: (band.rasters, band.as_stored) for band in facts.bands} == {
+        "red": (("image",), True),
+        "height": (("dsm",), True),
+        "over": (("dsm", "image"), False),
+        "low": (("image",), False),
+    }
+    image = scenes.sources[0].image
+    found = {f.found.split(" of the valid pixels of ")[1].split(" have its")[0]: f for f in check_image(facts, OPTIONS)}
+    assert found["band height (of the raster dsm)"].file == file
+    assert found["band height (of the raster dsm)"].remedy.startswith(f"deliver {file} without clipping")
+    assert found["band low (made of the image)"].file == image
+    assert found["band low (made of the image)"].remedy.startswith(f"check what data.bands.low makes of {image}:")
+    assert found["band over (made of the raster dsm and the image)"].remedy.startswith(
+        f"check what data.bands.over makes of {file}, {image}:"
+    )
+    assert not any(name.startswith("band red") for name in found)

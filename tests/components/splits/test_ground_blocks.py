@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy import ndimage
 
+from components.errors import ConfigError
 from components.geo.window import Window
-from components.splits.ground_blocks import BlockOptions, buffered, plan_blocks
-from components.tile_source import SPLITS, Split
+from components.splits.ground_blocks import BlockOptions, buffered, plan_blocks, refuse_narrow
+from components.tile_source import SPLITS, Split, TileSource
 
 sides = st.integers(1, 120)
 
@@ -130,3 +131,71 @@ def test_a_block_that_is_all_buffer_is_left_out() -> None:
 def test_folds_that_do_not_fit_together_are_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         BlockOptions.model_validate({"size_px": 64, **changes})
+
+
+@settings(max_examples=150, deadline=None)
+@given(sides, sides, block_options(), st.integers(1, 30))
+def test_what_passes_leaves_every_train_block_room_for_a_patch(
+    height: int, width: int, options: BlockOptions, side: int
+) -> None:
+    """Unless the block was narrower than a patch from the beginning, as small tiles and rims may be."""
+    blocks = plan_blocks("tile", height, width, options)
+    areas = buffered(blocks, {block.name: block.split for block in blocks}, options.buffer_px)
+    sources = [
+        TileSource(tile=f"tile/{block.name}", image="i", split=block.split, area=areas[block.name])
+        for block in blocks
+        if block.name in areas
+    ]
+    narrowed = [
+        block
+        for block in blocks
+        if block.name in areas
+        and any(
+            kept < side and kept < planned
+            for kept, planned in (
+                (areas[block.name].height, block.window.height),
+                (areas[block.name].width, block.window.width),
+            )
+        )
+    ]
+    try:
+        options.check_patch(side)
+    except ValueError:
+        assert options.size_px - 2 * options.buffer_px < side
+        return
+    if not narrowed:
+        refuse_narrow(sources, options, side)
+        return
+    with pytest.raises(ConfigError) as refused:
+        refuse_narrow(sources, options, side)
+    assert all(f'"tile/{block.name}"' in refused.value.remedy for block in narrowed[:10])
+
+
+@pytest.mark.parametrize(
+    ("buffer_px", "side_px", "message"),
+    [
+        (0, 65, "no block of data.blocks.size_px 64 holds one; give size_px at least 65"),
+        # 64 - 2 * 20 = 24 < 32; (64 - 32) // 2 = 16; 32 + 2 * 20 = 72
+        (20, 32, "leaves 24 of the 64 pixels .* give buffer_px at most 16, size_px at least 72"),
+    ],
+)
+def test_blocks_that_may_hold_no_patch_are_refused(buffer_px: int, side_px: int, message: str) -> None:
+    options = BlockOptions(size_px=64, eval=(0,), buffer_px=buffer_px)
+    options.check_patch(24)
+    with pytest.raises(ValueError, match=message):
+        options.check_patch(side_px)
+
+
+def test_a_rim_that_the_buffer_makes_too_narrow_is_refused_by_name() -> None:
+    # 100 = 64 + 36 pixels wide: the last block is what is left over, and 36 - 16 = 20.
+    options = BlockOptions(size_px=64, eval=(0,), buffer_px=16)
+    blocks = plan_blocks("big", 64, 100, options)
+    areas = buffered(blocks, {"r0c0": "eval", "r0c1": "train"}, options.buffer_px)
+    sources = [
+        TileSource(tile=f"big/{name}", image="i", split="eval" if name == "r0c0" else "train", area=area)
+        for name, area in areas.items()
+    ]
+    options.check_patch(32)
+    with pytest.raises(ConfigError, match=r'buffer_px 16 leaves 64 x 20 pixels .* of block big/r0c1 (.|\n)*"big/r0c1"'):
+        refuse_narrow(sources, options, 32)
+    refuse_narrow(sources, options, 20)

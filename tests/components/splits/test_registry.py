@@ -32,7 +32,7 @@ def test_known_tiles_never_move(known: dict[str, Split], wanted: dict[str, Split
 
 
 def test_each_tile_is_a_line_of_its_own_in_order(tmp_path: Path) -> None:
-    path = tmp_path / "new folder" / "splits.json"
+    path = tmp_path / "splits.json"
     save_registry(path, Registry({"b": "train", "ä": "test", "a": "eval"}))
     assert path.read_text(encoding="utf-8").splitlines()[4:-1] == [
         '  "tiles": {',
@@ -68,7 +68,18 @@ def test_a_damaged_registry_is_refused_with_a_remedy(text: str, message: str, tm
     assert caught.value.remedy
 
 
-def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match="cannot be written"):
-        save_registry(tmp_path / "file" / "splits.json", Registry())
+def test_a_folder_that_is_not_there_is_refused_before_any_tile_is_dealt(tmp_path: Path) -> None:
+    """A typing error in the path would else begin a new registry."""
+    path = tmp_path / "splts" / "splits.json"
+    for act in (load_registry, lambda path: save_registry(path, Registry({"a": "train"}))):
+        with pytest.raises(ConfigError, match=f"not there: {path.parent}") as caught:
+            act(path)
+        assert "data.split_registry" in caught.value.remedy
+    assert not path.parent.exists()
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "splits.json").mkdir()
+    with pytest.raises(ConfigError, match=r"splits\.json cannot be written"):
+        save_registry(tmp_path / "splits.json", Registry())
+    assert [file.name for file in tmp_path.iterdir()] == ["splits.json"]
