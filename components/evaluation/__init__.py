@@ -1,1 +1,1 @@
-"""How good a model is, from one summed confusion matrix, and whether that is good enough to push it."""
+"""How good a model is, from counts that are summed and divided once, and whether that is good enough to push it."""

@@ -11,7 +11,7 @@ from sklearn import metrics
 
 from components.classes import VOID_ID
 from components.evaluation.confusion import confusion_matrix
-from components.evaluation.figures import figures
+from components.evaluation.figures import figure_arrays, figure_names, figures
 
 NAMES = ("a", "b", "c")
 
@@ -64,6 +64,17 @@ def test_figures_agree_with_scikit_learn(truth: np.ndarray, predicted: np.ndarra
     assert found["kappa"] == pytest.approx(metrics.cohen_kappa_score(t, p), abs=1e-9)
     assert found["mean_iou"] == pytest.approx(metrics.jaccard_score(t, p, average="macro"), abs=1e-9)
     assert found["mean_f1"] == pytest.approx(metrics.f1_score(t, p, average="macro"), abs=1e-9)
+    assert found["mcc"] == pytest.approx(metrics.matthews_corrcoef(t, p), abs=1e-9)
+    assert found["average_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(t, p), abs=1e-9)
+    assert found["frequency_weighted_iou"] == pytest.approx(metrics.jaccard_score(t, p, average="weighted"), abs=1e-9)
+    precision, recall, f1, pixels = metrics.precision_recall_fscore_support(t, p, labels=[0, 1, 2])
+    iou = metrics.jaccard_score(t, p, labels=[0, 1, 2], average=None)
+    for i, name in enumerate(NAMES):
+        assert found[f"precision/{name}"] == pytest.approx(precision[i], abs=1e-9)
+        assert found[f"recall/{name}"] == pytest.approx(recall[i], abs=1e-9)
+        assert found[f"f1/{name}"] == pytest.approx(f1[i], abs=1e-9)
+        assert found[f"iou/{name}"] == pytest.approx(iou[i], abs=1e-9)
+        assert found[f"truth_share/{name}"] == pytest.approx(pixels[i] / len(t), abs=1e-9)
 
 
 def test_matrices_of_parts_sum_to_the_matrix_of_the_whole() -> None:
@@ -81,3 +92,69 @@ def test_shapes_and_ids_that_cannot_be_compared_are_refused() -> None:
         confusion_matrix(zeros, zeros + 2, 2)
     with pytest.raises(ValueError, match="3 classes need"):
         figures(np.zeros((2, 2)), NAMES, (0,))
+
+
+def test_an_isprs_like_case_worked_by_hand() -> None:
+    # truth: 50 building, 40 tree, 10 clutter; of the clutter 6 are called building, 4 are found
+    matrix = [[45, 5, 0], [4, 34, 2], [6, 0, 4]]
+    found = figures(matrix, ("building", "tree", "clutter"), (0, 1))
+    assert found["overall_accuracy"] == pytest.approx(83 / 100)
+    assert found["average_accuracy"] == pytest.approx((45 / 50 + 34 / 40) / 2)
+    assert found["f1/building"] == pytest.approx(2 * 45 / (50 + 55))
+    assert found["mean_f1"] == pytest.approx((2 * 45 / (50 + 55) + 2 * 34 / (40 + 39)) / 2)
+    assert found["mean_f1_of_all"] == pytest.approx((2 * 45 / (50 + 55) + 2 * 34 / (40 + 39) + 2 * 4 / (10 + 6)) / 3)
+    assert found["mean_iou_of_all"] == pytest.approx((45 / 60 + 34 / 45 + 4 / 12) / 3)
+    assert found["frequency_weighted_iou"] == pytest.approx((50 * 45 / 60 + 40 * 34 / 45 + 10 * 4 / 12) / 100)
+    # sum row_i column_i = 50 * 55 + 40 * 39 + 10 * 6; 100^2 - sum row_i^2 = 5800; 100^2 - sum column_i^2 = 5418
+    assert found["mcc"] == pytest.approx((100 * 83 - 4370) / math.sqrt(5800 * 5418))
+
+
+def test_an_ignored_class_has_no_truth_but_predicting_it_is_still_an_error() -> None:
+    matrix = [[45, 5, 0], [4, 34, 2], [6, 0, 4]]
+    found = figures(matrix, ("building", "tree", "clutter"), (0, 1), ignored_ids=(2,))
+    assert found["pixels"] == 90
+    assert found["overall_accuracy"] == pytest.approx(79 / 90)
+    assert found["precision/building"] == pytest.approx(45 / 49)  # the 6 on clutter are no false buildings any more
+    assert found["recall/tree"] == pytest.approx(34 / 40)  # the 2 called clutter are missed trees
+    assert math.isnan(found["iou/clutter"])
+    assert found["mean_iou"] == found["mean_iou_of_all"] == pytest.approx((45 / 54 + 34 / 45) / 2)
+
+
+def test_ignoring_a_class_is_what_making_its_truth_void_is() -> None:
+    rng = np.random.default_rng(5)
+    truth, predicted = rng.integers(0, 3, (2, 400)).astype(np.uint8)
+    ignored = figures(confusion_matrix(truth, predicted, 3), NAMES, (0, 1, 2), ignored_ids=(2,))
+    truth[truth == 2] = VOID_ID
+    voided = figures(confusion_matrix(truth, predicted, 3), NAMES, (0, 1))
+    assert ignored["kappa"] == pytest.approx(voided["kappa"])
+    assert ignored["mcc"] == pytest.approx(voided["mcc"])
+    assert ignored["mean_iou"] == pytest.approx(voided["mean_iou"])
+
+
+MATRICES = hnp.arrays(np.int64, (3, 3), elements=st.integers(0, 1_000_000))
+
+
+@given(st.lists(MATRICES, min_size=1, max_size=5))
+def test_figures_of_many_matrices_are_those_of_each(matrices: list[np.ndarray]) -> None:
+    arrays = figure_arrays(np.stack(matrices), NAMES, (0, 2))
+    assert set(arrays) == set(figure_names(NAMES))
+    for i, matrix in enumerate(matrices):
+        one = figures(matrix, NAMES, (0, 2))
+        assert {name: float(values[i]) for name, values in arrays.items()} == pytest.approx(one, nan_ok=True)
+
+
+@given(MATRICES, st.permutations(range(3)))
+def test_the_order_of_the_classes_does_not_matter(matrix: np.ndarray, order: list[int]) -> None:
+    found = figures(matrix, NAMES, (0, 1, 2))
+    shuffled = figures(matrix[np.ix_(order, order)], [NAMES[i] for i in order], (0, 1, 2))
+    assert shuffled == pytest.approx(found, nan_ok=True)
+
+
+@pytest.mark.parametrize("figure", ["kappa", "mcc"])
+def test_agreement_beyond_chance_is_absent_where_there_is_one_class_only(figure: str) -> None:
+    assert math.isnan(figures([[10**9, 0], [0, 0]], ("a", "b"), (0, 1))[figure])
+
+
+def test_the_wrong_number_of_axes_is_refused() -> None:
+    with pytest.raises(ValueError, match="one matrix"):
+        figures(np.zeros((2, 3, 3)), NAMES, (0,))
