@@ -9,6 +9,8 @@ The exporter writes by these names and the client reads by them; they stand nowh
   value by value, which costs a Python client many times more to read than a byte string.
 """
 
+from pydantic import Field
+
 from components.records.record_format import RecordFormat
 
 SERVING_SIGNATURE = "serving_default"
@@ -45,3 +47,6 @@ CONTRACT_FILE = "eoseg_contract.json"
 class ModelContract(RecordFormat):
     """What a client must know to send patches to a model and to read its answers: the format of the records that the
     model was trained on, patch by patch and band by band."""
+
+    provenance: dict[str, str] = Field(default_factory=dict)
+    """What the model was made of, for its maps' tags: `config_hash`, `data_fingerprint`. Nothing depends on it."""

@@ -3,14 +3,20 @@
 import itertools
 import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import yaml
 from google.protobuf import text_format
-from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from components.errors import ConfigError, MissingFileError
+from components.errors import ConfigError
 from components.options import Options
+from serving.config_text import parse_message, read_config_text, validated
 from serving.wire_messages import message_class
+
+_MOST = 2**31 - 1
+"""The server keeps the file's 64-bit numbers in 32 bits."""
+Count = Annotated[int, Field(ge=1, le=_MOST)]
 
 
 class BatchingOptions(Options):
@@ -26,23 +32,24 @@ class BatchingOptions(Options):
 
     enabled: bool = True
     """False serves every request by itself; the other fields are then without effect."""
-    max_batch_size: PositiveInt = 32
-    """Patches in the largest batch; a larger request is refused unless `enable_large_batch_splitting`."""
-    batch_timeout_micros: NonNegativeInt = 0
+    max_batch_size: Count = 32
+    """Patches in the largest batch, and in the largest request: a larger one is refused."""
+    batch_timeout_micros: int = Field(default=0, ge=0, le=_MOST)
     """How long the oldest request waits for others, in microseconds."""
-    num_batch_threads: PositiveInt = 2
+    num_batch_threads: Count = 2
     """Batches that run at the same time. Each already uses all cores inside TensorFlow."""
-    max_enqueued_batches: PositiveInt = 256
+    max_enqueued_batches: Count = 256
     """Batches that wait; when so many do, further requests are answered UNAVAILABLE."""
-    allowed_batch_sizes: tuple[PositiveInt, ...] = ()
+    allowed_batch_sizes: tuple[Count, ...] = ()
     """Sizes that batches are padded up to, ascending, the last one `max_batch_size`; empty runs any size."""
     enable_large_batch_splitting: bool = False
     """Requests (up to `max_batch_size`) may be split over batches of `max_execution_batch_size`."""
-    max_execution_batch_size: PositiveInt | None = None
+    max_execution_batch_size: Count | None = None
     """Patches in the largest batch when splitting; None is `max_batch_size`."""
     pad_variable_length_inputs: bool = False
     """Pads tensors of one batch to the same inner shape. Patches have one shape: not needed for EOSeg's models."""
-    thread_pool_name: str = Field(default="", pattern=r"^[\w-]*$")
+    thread_pool_name: str = ""
+    """Labels the queue's metrics; empty is the server's own name."""
 
     @model_validator(mode="after")
     def _as_the_server_wants_them(self) -> "BatchingOptions":
@@ -73,6 +80,19 @@ class BatchingOptions(Options):
         """The allowed batch size that a batch of `size` patches is padded to."""
         return next((allowed for allowed in self.allowed_batch_sizes if allowed >= size), size)
 
+    def check_request(self, patches: int) -> None:
+        """Refuses requests of so many patches before the server does.
+
+        Raises:
+            ConfigError: If the server batches and the request is larger than its largest batch.
+        """
+        if self.enabled and patches > self.max_batch_size:
+            raise ConfigError(
+                f"patches_per_request is {patches} and the server's max_batch_size {self.max_batch_size}",
+                "requests of at most max_batch_size patches; the server refuses larger ones",
+                "lower patches_per_request, or raise max_batch_size",
+            )
+
 
 def render_batching(options: BatchingOptions) -> str:
     """The text of a `--batching_parameters_file`; `parse_batching` is its inverse."""
@@ -101,14 +121,8 @@ def parse_batching(text: str, source: str = "the batching parameters") -> Batchi
     Raises:
         ConfigError: If it is not such a message, or its values contradict each other.
     """
-    try:
-        message = text_format.Parse(text, message_class("tensorflow.serving.BatchingParameters")())
-    except text_format.ParseError as error:
-        raise ConfigError(
-            f"Invalid protobuf file: '{source}': {error}",
-            "a text-format tensorflow.serving.BatchingParameters message",
-            "write it as for instance: max_batch_size { value: 32 }",
-        ) from error
+    empty = message_class("tensorflow.serving.BatchingParameters")()
+    message = parse_message(text, empty, source, "max_batch_size { value: 32 }")
     # The defaults of 2.16's SharedBatchScheduler.
     values: dict[str, Any] = {
         "max_batch_size": 1000,
@@ -122,11 +136,7 @@ def parse_batching(text: str, source: str = "the batching parameters") -> Batchi
     values["pad_variable_length_inputs"] = message.pad_variable_length_inputs
     if not values.get("enable_large_batch_splitting"):
         values.pop("max_execution_batch_size", None)  # the server ignores it, too
-    try:
-        return BatchingOptions(**values)
-    except ValidationError as error:
-        reasons = "; ".join(str(detail["msg"]).removeprefix("Value error, ") for detail in error.errors())
-        raise ConfigError(f"{source}: {reasons}", "parameters that TensorFlow Serving accepts", "correct it") from error
+    return validated(BatchingOptions, source, **values)
 
 
 def read_batching(path: str | Path) -> BatchingOptions:
@@ -136,8 +146,24 @@ def read_batching(path: str | Path) -> BatchingOptions:
         MissingFileError: If there is no such file.
         ConfigError: As `parse_batching`.
     """
+    return parse_batching(read_config_text(path, "a batching parameters file"), str(path))
+
+
+def read_batching_options(path: str | Path) -> BatchingOptions:
+    """Reads batching from YAML or JSON under EOSeg's keys (`batching:`, which can also say `enabled: false`), else from
+    a `--batching_parameters_file`.
+
+    Raises:
+        MissingFileError: If there is no such file.
+        ConfigError: As `parse_batching`.
+    """
+    if Path(path).suffix.lower() not in (".yaml", ".yml", ".json"):
+        return read_batching(path)
+    text = read_config_text(path, "a file with batching options")
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise MissingFileError(f"{path} does not exist", "a batching parameters file", "correct the path") from error
-    return parse_batching(text, str(path))
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: {error}", "YAML", "correct the line") from error
+    if not isinstance(document, dict) or set(document) != {"batching"} or not isinstance(document["batching"], dict):
+        raise ConfigError(f"{path} is not a mapping with the one key 'batching'", "batching: {...}", "correct it")
+    return validated(BatchingOptions, str(path), **document["batching"])

@@ -1,135 +1,131 @@
-"""Writes a class map as a tiled, compressed GeoTIFF that appears only when it is complete."""
+"""Writes the raster files of a map, row by row; they appear, as Cloud-Optimised GeoTIFFs, when all are complete."""
 
-import json
-import os
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
-from rasterio.windows import Window as RasterioWindow
 
-from components.classes import VOID_ID, ClassTable
+from components.classes import ClassTable
 from components.errors import EosegError, RasterError
-from components.geo.raster import Georeference
-
-BLOCK = 256
-"""Pixels a side of the file's blocks."""
+from components.geo.raster import Grid
+from serving.map_layers import Layer, LayerName, layer_of
+from serving.map_part import MapPart, open_part, publish
+from serving.map_style import write_style
+from serving.strip_mosaic import write_cog, write_vrt
 
 
 class MapWriter:
     """An open map; made by `open_map`. Rows are written top to bottom.
 
     Attributes:
-        counts: `(256,)` int64, how many pixels of each class id were written.
-        rows: How many rows were written.
+        layers: What is to be written of every row.
+        rows: How many rows are there, those of an earlier run among them.
+        resumed_rows: Those of an earlier run: go on at this row.
+        counts: `(256,)` int64, how many pixels of each class id are there, once all rows are.
     """
 
-    def __init__(self, dataset: rasterio.io.DatasetWriter) -> None:
-        self._dataset = dataset
-        self._waiting: list[NDArray[np.uint8]] = []
-        self._next_row = 0
-        self.rows = 0
-        self.counts = np.zeros(256, np.int64)
+    def __init__(self, part: MapPart, layers: Sequence[Layer], width: int) -> None:
+        self.layers = tuple(layers)
+        self._part = part
+        self._buffers = {
+            layer.name: np.empty((len(layer.descriptions), part.strip_rows, width), np.uint8) for layer in layers
+        }
+        self._waiting = 0
+        self.rows = self.resumed_rows = part.rows
 
-    def write(self, class_ids: NDArray[np.uint8]) -> None:
-        """Appends rows `(rows, width)` uint8 of class ids, `VOID_ID` for nodata."""
-        self.counts += np.bincount(class_ids.ravel(), minlength=256)
-        self.rows += len(class_ids)
-        self._waiting.append(class_ids)
-        waiting = self.rows - self._next_row
-        # Only whole rows of blocks: a block that is compressed twice leaves its first copy in the file.
-        whole = waiting - waiting % BLOCK
-        if whole:
-            rows = np.concatenate(self._waiting)
-            self._write(rows[:whole])
-            self._waiting = [rows[whole:]]
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """See the class."""
+        return self._part.counts
 
-    def flush(self) -> None:
-        """Writes the rows that fill no whole block; the last thing to do."""
-        rows = np.concatenate(self._waiting) if self._waiting else np.empty((0, self._dataset.width), np.uint8)
-        if len(rows):
-            self._write(rows)
-        self._waiting = []
-
-    def _write(self, rows: NDArray[np.uint8]) -> None:
-        window = RasterioWindow(0, self._next_row, rows.shape[1], rows.shape[0])
-        self._dataset.write(rows, 1, window=window)
-        self._next_row += len(rows)
+    def write(self, rows: Mapping[LayerName, NDArray[np.uint8]]) -> None:
+        """Appends rows: of each layer `(bands, rows, width)` uint8."""
+        count = rows["classes"].shape[1]
+        taken = 0
+        while taken < count:
+            step = min(count - taken, self._part.strip_rows - self._waiting)
+            for name, buffer in self._buffers.items():
+                buffer[:, self._waiting : self._waiting + step] = rows[name][:, taken : taken + step]
+            self._waiting += step
+            self.rows += step
+            taken += step
+            if self._waiting == self._part.strip_rows or self.rows == self._part.height:
+                strips: dict[str, NDArray[np.uint8]] = {
+                    name: buffer[:, : self._waiting] for name, buffer in self._buffers.items()
+                }
+                self._part.add(strips, np.bincount(strips["classes"].ravel(), minlength=256))
+                self._waiting = 0
 
 
 @contextmanager
 def open_map(
-    path: str | Path,
-    shape: tuple[int, int],
-    georeference: Georeference,
+    paths: Mapping[LayerName, Path],
+    grid: Grid,
     table: ClassTable,
     tags: Mapping[str, str],
+    identity: Mapping[str, str] | None = None,
+    *,
+    resume: bool = False,
 ) -> Iterator[MapWriter]:
-    """Creates a map; it gets its name when the block ends without an error, and leaves nothing behind otherwise.
+    """Creates a map; its files get their names when the block ends without an error, the map itself last.
+
+    What was finished of a block that ends with an error stays in `MAP.part`, for `resume`.
 
     Args:
-        path: A local path; its folder is made.
-        shape: (height, width) in pixels.
-        georeference: Of the tile.
+        paths: Where to; `classes` is the map. Local paths; their folders are made.
+        grid: Of the tile.
         table: Class names and colours: the palette, and the tags `CLASS_<id>` and `CLASS_NAMES`.
         tags: Further tags, for instance provenance.
+        identity: Everything that decides the pixels, in words: what is left of an earlier run must be of the same.
+        resume: Whether to go on with what a run that died has left.
 
     Raises:
-        RasterError: If the file cannot be written.
+        RasterError: If a file cannot be written, or another process is writing the map.
+        ConfigError: If what is left was begun otherwise.
     """
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part.tif")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # the tile had none either
-            with rasterio.open(
-                part,
-                "w",
-                driver="GTiff",
-                height=shape[0],
-                width=shape[1],
-                count=1,
-                dtype="uint8",
-                nodata=VOID_ID,
-                crs=georeference.crs or None,
-                transform=georeference.transform,
-                tiled=True,
-                blockxsize=BLOCK,
-                blockysize=BLOCK,
-                compress="deflate",
-                bigtiff="if_safer",
-            ) as dataset:
-                dataset.write_colormap(1, _palette(table))
-                dataset.colorinterp = (ColorInterp.palette,)
-                names = {f"CLASS_{i}": name for i, name in enumerate(table.names)}
-                dataset.update_tags(**names, CLASS_NAMES=json.dumps(table.names), **tags)
-                dataset.set_band_description(1, "land cover")
-                writer = MapWriter(dataset)
+    layers = [layer_of(name, table) for name in paths]
+    path = paths["classes"]
+    with open_part(path, {**(identity or {}), "files": ", ".join(paths)}, grid.height, resume=resume) as part:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", NotGeoreferencedWarning)  # strips have no place of their own
+                writer = MapWriter(part, layers, grid.width)
                 yield writer
-                writer.flush()
-        part.replace(path)
-    except EosegError:
-        raise  # of the block; some are OSErrors, too
-    except (RasterioError, OSError) as error:
-        raise RasterError(
-            f"{path} cannot be written: {error}",
-            "a folder that can be written to, with room for the map",
-            "choose another path, or make room",
-        ) from error
-    finally:
-        with suppress(OSError):  # the folder itself may be missing
-            part.unlink()
+                if part.rows < grid.height:
+                    raise RasterError(f"{path} got {part.rows} rows", f"{grid.height} rows", "this is a fault of EOSeg")
+                _finish(part, layers, paths, grid, table, tags)
+        except EosegError:
+            raise  # of the block; some are OSErrors, too
+        except (RasterioError, OSError) as error:
+            raise RasterError(
+                f"{path} cannot be written: {error}",
+                "a folder that can be written to, with room for the map",
+                "choose another path, or make room and go on with --resume",
+            ) from error
 
 
-def _palette(table: ClassTable) -> dict[int, tuple[int, int, int, int]]:
-    palette = dict.fromkeys(range(256), (0, 0, 0, 255))
-    palette.update({i: (*color, 255) for i, color in enumerate(table.colors)})
-    palette[VOID_ID] = (0, 0, 0, 0)
-    return palette
+def _finish(
+    part: MapPart,
+    layers: Sequence[Layer],
+    paths: Mapping[LayerName, Path],
+    grid: Grid,
+    table: ClassTable,
+    tags: Mapping[str, str],
+) -> None:
+    made: list[tuple[Path, Path]] = []
+    for layer in sorted(layers, key=lambda layer: layer.name == "classes"):
+        vrt, cog = (part.folder / f"{layer.name}.{kind}" for kind in ("vrt", "cog.tif"))
+        write_vrt(vrt, part.strips(layer.name), grid, layer, tags)
+        write_cog(vrt, cog, layer.overviews)
+        path = paths[layer.name]
+        if layer.name == "classes":
+            made.append((cog.with_name(f"{cog.name}.aux.xml"), path.with_name(f"{path.name}.aux.xml")))
+            style = part.folder / "style.qml"
+            write_style(style, table)
+            made.append((style, path.with_suffix(".qml")))
+        made.append((cog, path))
+    publish(made)

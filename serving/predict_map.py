@@ -1,48 +1,50 @@
 """A whole tile through a model server to a georeferenced class map, in bounded memory."""
 
-import itertools
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
-from pydantic import Field, PositiveInt
 
 from components.classes import VOID_ID
-from components.contract import ModelContract
-from components.errors import RasterError
-from components.geo.bands import IMAGE, BandSet
-from components.geo.image import ImageReader, open_image
-from components.geo.window import Window
-from components.options import Options
-from serving.blending import Blend, PatchAxis, RowBlender, patch_axis, reflected
+from components.errors import ConfigError, RasterError
+from components.geo.bands import IMAGE
+from components.geo.image import open_image
+from components.mapping.map_options import MapOptions
+from components.mapping.score_rows import ScoringError, blended_rows
+from serving.call_error import CallError
 from serving.client import SegmentationClient
+from serving.client_scorer import ClientScorer
+from serving.map_layers import LayerName
+from serving.map_outputs import MapOutputs
+from serving.map_part import read_identity
+from serving.map_polygons import check_polygons_path
+from serving.map_products import write_products
+from serving.map_provenance import digest, identity_of, prediction_of, tags_of
 from serving.map_writer import open_map
-from serving.transport import CallError
-from serving.upsampling import RowUpsampler
 
-Progress = Callable[[int, int], None]
-"""Called with the tile's rows that are finished and those that there are."""
+__all__ = ["MapOptions", "MapOutputs", "MapProgress", "MapResult", "predict_map"]
 
 _TRIES_OF_A_VERSION = 3
 
 
-class MapOptions(Options):
-    """How a tile is cut and put together again."""
+@dataclass(frozen=True)
+class MapProgress:
+    """How far a map is.
 
-    overlap: float = Field(default=0.25, ge=0, lt=0.95)
-    """Share of a patch that its neighbour covers again."""
-    blend: Blend = "hann"
-    """`hann` weighs patches down towards their edges, `flat` takes the mean, `centre` cuts the edges off."""
-    bands: tuple[PositiveInt, ...] | None = None
-    """Numbers of the file's bands, in the order of the model's; None takes those that the model was trained on."""
-    rasters: dict[str, str] = Field(default_factory=dict)
-    """Further rasters that the model's bands are read from, by name."""
+    Attributes:
+        rows: That are finished.
+        height, width: Of the map.
+        resumed_rows: Of `rows`, those of an earlier run.
+    """
+
+    rows: int
+    height: int
+    width: int
+    resumed_rows: int
+
+
+Progress = Callable[[MapProgress], None]
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,13 @@ class MapResult:
         path: The map.
         seconds: How long it took.
         height, width: In pixels.
-        class_pixels: Class name -> pixels.
+        class_pixels: Class name -> pixels; empty where the map was there already.
         nodata_pixels: Pixels without a class.
         model_name, version: Who predicted it.
+        resumed_rows: Rows that an earlier run had finished.
+        was_there: Whether a map of the same tile, version and options was there, and was left as it is.
+        outputs: What else was written, by name.
+        notes: What a reader of these must know.
     """
 
     path: Path
@@ -66,6 +72,10 @@ class MapResult:
     nodata_pixels: int
     model_name: str
     version: int
+    resumed_rows: int = 0
+    was_there: bool = False
+    outputs: dict[str, Path] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def pixels(self) -> int:
@@ -79,226 +89,148 @@ def predict_map(
     client: SegmentationClient,
     options: MapOptions | None = None,
     progress: Progress | None = None,
+    *,
+    outputs: MapOutputs | None = None,
+    resume: bool = False,
+    overwrite: bool = True,
+    date: str = "",
 ) -> MapResult:
     """Predicts the class of every pixel of a tile and writes the map.
 
     One version predicts the whole tile. If it is unloaded on the way because a newer one took its place, the tile is
-    begun again with that one, unless the client was told which version to ask.
+    begun again with that one, unless the client was told which version to ask, or rows of an earlier run are there.
 
     Args:
         tile: A raster that GDAL can read.
-        map_path: The GeoTIFF to write; it appears when it is complete.
+        map_path: The GeoTIFF to write, a local path; it appears when it is complete.
         client: Asks the server.
         options: Overlap, blending, bands.
         progress: Told after every strip.
+        outputs: What else to write.
+        resume: Whether to go on with what a run that died has left in `MAP.part`.
+        overwrite: Whether a map that is there is predicted anew even if it is of the same tile, version and options,
+            and replaced even if it is none of EOSeg's.
+        date: When the tile was taken, as ISO 8601; for the tags and the STAC item.
 
     Raises:
         MissingFileError, RasterError: If the tile cannot be read or does not fit the model, or the map not be written.
+        ConfigError: If what is left of an earlier run was begun otherwise, or two of the files would be one.
         ServingError: If the server does not answer.
+        ScoringError: If it stops answering half-way; its cause is the server's own error.
     """
-    for _ in range(_TRIES_OF_A_VERSION - 1):
+    job = _Job(str(tile), Path(map_path), options or MapOptions(), outputs or MapOutputs(), overwrite, date)
+    _refuse_twins(job)
+    if job.outputs.polygons is not None:
+        check_polygons_path(job.outputs.polygons)
+    tries_left = _TRIES_OF_A_VERSION
+    while True:
+        tries_left -= 1
+        rows_before = read_identity(job.path) is not None and resume
         try:
-            return _predict_map(tile, map_path, client, options or MapOptions(), progress)
-        except CallError as error:
-            if error.code != "NOT_FOUND" or not client.repin():
-                raise
-    return _predict_map(tile, map_path, client, options or MapOptions(), progress)
+            return _predict_map(job, client, progress, resume=resume)
+        except (CallError, ScoringError) as error:
+            cause = error.__cause__ if isinstance(error, ScoringError) else error
+            is_gone = isinstance(cause, CallError) and cause.code == "NOT_FOUND"
+            if is_gone and tries_left and not rows_before and client.repin():
+                resume = False
+                continue
+            if isinstance(error, ScoringError):
+                raise _interrupted(error, job, is_gone=is_gone) from cause
+            raise
 
 
-def _predict_map(
-    tile: str | Path,
-    map_path: str | Path,
-    client: SegmentationClient,
-    options: MapOptions,
-    progress: Progress | None,
-) -> MapResult:
+@dataclass(frozen=True)
+class _Job:
+    tile: str
+    path: Path
+    options: MapOptions
+    outputs: MapOutputs
+    overwrite: bool
+    date: str
+
+    @property
+    def rasters(self) -> dict[LayerName, Path]:
+        """The raster files to write."""
+        paths: dict[LayerName, Path] = {"classes": self.path}
+        if self.outputs.confidence is not None:
+            paths["confidence"] = self.outputs.confidence
+        if self.outputs.scores is not None:
+            paths["scores"] = self.outputs.scores
+        return paths
+
+
+def _predict_map(job: _Job, client: SegmentationClient, progress: Progress | None, *, resume: bool) -> MapResult:
     started = time.monotonic()
     contract = client.contract()
-    with open_image({IMAGE: str(tile), **options.rasters}, _bands(options, contract)) as reader:
-        _check_fits(reader, contract)
-        version = client.version
-        tags = {
-            "EOSEG_MODEL": client.model_name,
-            "EOSEG_VERSION": str(version),
-            "EOSEG_TILE": Path(tile).name,
-            "EOSEG_OVERLAP": str(options.overlap),
-            "EOSEG_BLEND": options.blend,
-        }
-        shape = (reader.height, reader.width)
-        with open_map(map_path, shape, reader.georeference, contract.table, tags) as writer:
-            for class_ids in _class_rows(reader, contract, client, options):
-                writer.write(class_ids)
-                if progress is not None:
-                    progress(writer.rows, reader.height)
-    counts = writer.counts
+    with open_image({IMAGE: job.tile, **job.options.rasters}, job.options.band_set(contract)) as reader:
+        identity = identity_of(job.tile, job.options, contract, client.model_name, client.version)
+        tags = tags_of(identity, job.tile, contract, job.date)
+        grid = reader.grid
+        counts = None
+        resumed_rows = 0
+        if job.overwrite or not _is_there(job, identity):
+            with open_map(job.rasters, grid, contract.table, tags, identity, resume=resume) as writer:
+                resumed_rows = writer.resumed_rows
+                if resumed_rows < grid.height:
+                    made = blended_rows(reader, contract, ClientScorer(client), job.options, resumed_rows)
+                    with closing(made):  # before the tile is, whatever happens: it reads ahead
+                        for rows in made:
+                            writer.write({layer.name: layer.rows(rows) for layer in writer.layers})
+                            if progress is not None:
+                                progress(MapProgress(writer.rows, grid.height, grid.width, resumed_rows))
+            counts = writer.counts
+    notes = write_products(job.path, job.outputs, contract.table, tags, anew=counts is not None)
     return MapResult(
-        path=Path(map_path),
+        path=job.path,
         seconds=time.monotonic() - started,
-        height=shape[0],
-        width=shape[1],
-        class_pixels={name: int(counts[i]) for i, name in enumerate(contract.table.names)},
-        nodata_pixels=int(counts[VOID_ID]),
+        height=grid.height,
+        width=grid.width,
+        class_pixels={} if counts is None else {name: int(counts[i]) for i, name in enumerate(contract.table.names)},
+        nodata_pixels=0 if counts is None else int(counts[VOID_ID]),
         model_name=client.model_name,
-        version=version,
+        version=client.version,
+        resumed_rows=resumed_rows,
+        was_there=counts is None,
+        outputs=job.outputs.named,
+        notes=tuple(notes),
     )
 
 
-def _class_rows(
-    reader: ImageReader, contract: ModelContract, client: SegmentationClient, options: MapOptions
-) -> Iterator[NDArray[np.uint8]]:
-    """The map's rows `(rows, width)` uint8, top to bottom."""
-    strips = _Strips(reader, contract)
-    rows = patch_axis(strips.height, contract.patch_size, options.overlap, options.blend)
-    cols = patch_axis(strips.width, contract.patch_size, options.overlap, options.blend)
-    blender = RowBlender(rows, cols, len(contract.table))
-    upsampler = RowUpsampler((reader.height, reader.width), (strips.height, strips.width), contract.downsample)
-    answers = _answers(_requests(strips, rows, cols, client.options.patches_per_request), client)
-    answer = next(answers, None)
-    done = 0
-    for row, next_row in zip(rows.starts, (*rows.starts[1:], None), strict=True):
-        while answer is not None and answer.row == row:
-            for col, patch_scores in zip(answer.cols, answer.scores, strict=True):
-                blender.add(row, col, patch_scores)
-            answer = next(answers, None)
-        # Scores that are interpolated must be divided by their weights first; the best class is the same without.
-        for scores in blender.finish(next_row, divide=contract.downsample > 1):
-            for fine in upsampler.add(scores):
-                class_ids = fine.argmax(axis=-1).astype(np.uint8)
-                class_ids[~strips.take_valid(done, len(fine))] = VOID_ID
-                yield class_ids
-                done += len(fine)
-
-
-class _Request(NamedTuple):
-    row: int
-    cols: tuple[int, ...]
-    patches: NDArray[Any]
-
-
-class _Answer(NamedTuple):
-    row: int
-    cols: tuple[int, ...]
-    scores: NDArray[np.uint8]
-
-
-def _requests(strips: "_Strips", rows: PatchAxis, cols: PatchAxis, size: int) -> Iterator[_Request]:
-    """The patches of the tile, at most `size` a request, all of one request in the same row of patches."""
-    for row in rows.starts:
-        patches = strips.cut(row, cols)
-        while batch := list(itertools.islice(patches, size)):
-            yield _Request(row, tuple(col for col, _ in batch), np.stack([patch for _, patch in batch]))
-
-
-def _answers(requests: Iterator[_Request], client: SegmentationClient) -> Iterator[_Answer]:
-    """The answers in the requests' order, so that the sum of the scores does not depend on which comes first.
-
-    Requests run ahead of the answers by twice the client's concurrency: the server is never idle, memory is bounded.
-    """
-    waiting: deque[tuple[_Request, Future[NDArray[np.uint8]]]] = deque()
-    try:
-        for request in requests:
-            waiting.append((request, client.submit_scores(request.patches)))
-            if len(waiting) > 2 * client.options.concurrency:
-                first, future = waiting.popleft()
-                yield _Answer(first.row, first.cols, future.result())
-        while waiting:
-            first, future = waiting.popleft()
-            yield _Answer(first.row, first.cols, future.result())
-    finally:
-        for _, future in waiting:
-            future.cancel()
-
-
-class _Strips:
-    """The tile, read once from top to bottom at the patches' resolution, a row of patches in memory.
-
-    Attributes:
-        height, width: Of the tile in patch pixels.
-    """
-
-    def __init__(self, reader: ImageReader, contract: ModelContract) -> None:
-        self._reader = reader
-        self._size = contract.patch_size
-        self._downsample = contract.downsample
-        self.height = reader.height // contract.downsample
-        self.width = reader.width // contract.downsample
-        self._top = 0
-        self._pixels = np.empty((0, self.width, len(contract.bands)), contract.dtype)
-        self._valid = np.empty((0, self.width), np.bool_)
-        self._unclaimed: deque[NDArray[np.bool_]] = deque()
-        """Validity of the rows that `take_valid` has not yet asked for, where patches have the tile's resolution."""
-
-    def cut(self, row: int, cols: PatchAxis) -> Iterator[tuple[int, NDArray[Any]]]:
-        """Column start and pixels `(size, size, bands)` of the patches at `row`, reflected at the tile's edges.
-
-        Patches without a valid pixel are left out: nothing of them shows in the map.
-        """
-        self._read_to(row)
-        lines = reflected(row, row + self._size, self.height) - self._top
-        pixels, valid = self._pixels[lines], self._valid[lines]
-        for col in cols.starts:
-            on_tile, in_patch = cols.inside(col)
-            if not valid[:, on_tile].any():
-                continue
-            if in_patch == slice(0, self._size):
-                yield col, pixels[:, on_tile]
-            else:
-                yield col, pixels[:, reflected(col, col + self._size, self.width)]
-
-    def take_valid(self, first: int, count: int) -> NDArray[np.bool_]:
-        """Which pixels of tile rows `first` to `first + count` are no nodata, `(count, tile width)` bool; in order."""
-        if self._downsample > 1:
-            return self._reader.read(Window(first, 0, count, self._reader.width)).valid
-        taken = []
-        while count:
-            rows = self._unclaimed.popleft()
-            taken.append(rows[:count])
-            if len(rows) > count:
-                self._unclaimed.appendleft(rows[count:])
-            count -= len(taken[-1])
-        return np.concatenate(taken)
-
-    def _read_to(self, row: int) -> None:
-        """Makes the buffer hold the rows of the patches at `row`."""
-        first, last = max(0, row), min(self.height, row + self._size)
-        have = self._top + len(self._pixels)
-        keep = first - self._top
-        self._pixels, self._valid, self._top = self._pixels[keep:], self._valid[keep:], first
-        if have >= last:
-            return
-        window = Window(have, 0, last - have, self.width).scaled(self._downsample)
-        strip = self._reader.read(window, self._downsample)
-        if strip.pixels.dtype.kind == "f":
-            strip.pixels[~np.isfinite(strip.pixels)] = 0  # one NaN would spread over the whole patch
-        self._pixels = np.concatenate([self._pixels, strip.pixels])
-        self._valid = np.concatenate([self._valid, strip.valid])
-        if self._downsample == 1:
-            self._unclaimed.append(strip.valid)
-
-
-def _bands(options: MapOptions, contract: ModelContract) -> BandSet:
-    """Which bands to read: those asked for, else those that the model was trained on, else the file's first ones."""
-    if options.bands is not None:
-        return BandSet.of_numbers(options.bands)
-    return contract.band_set or BandSet.of_numbers(range(1, len(contract.bands) + 1), contract.bands)
-
-
-def _check_fits(reader: ImageReader, contract: ModelContract) -> None:
-    if reader.band_count != len(contract.bands):
+def _is_there(job: _Job, identity: Mapping[str, str]) -> bool:
+    """Whether all raster files are there already, and of the same making."""
+    found = {path: prediction_of(path) for path in job.rasters.values()}
+    foreign = next((path for path, prediction in found.items() if prediction == ""), None)
+    if foreign is not None:
         raise RasterError(
-            f"{reader.path} gives {reader.band_count} band(s)",
-            f"{len(contract.bands)} band(s), as the model wants them: {', '.join(contract.bands)}",
-            "choose the file's bands in that order, for example --bands 1,2,3",
+            f"{foreign} is there already, and is no map of EOSeg's",
+            "a name that is free, or a map's",
+            "choose another path, or replace it with --overwrite",
         )
-    if reader.dtype != contract.dtype:
-        raise RasterError(
-            f"{reader.path} has pixels of type {reader.dtype}",
-            f"{contract.dtype}, as the model was trained on",
-            "give a tile of the sensor that the model was trained for, in the sensor's own numbers",
+    return all(prediction == digest(identity) for prediction in found.values())
+
+
+def _interrupted(error: ScoringError, job: _Job, *, is_gone: bool) -> ScoringError:
+    """The scorer's error with what to do about the rest of the tile."""
+    left = read_identity(job.path)
+    if left is None:
+        return error
+    if is_gone:
+        remedy = (
+            f"the version that predicted the rows in {job.path}.part is no longer served: load version "
+            f"{left['version']} again and go on with --resume, or leave --resume out to begin anew with another"
         )
-    if min(reader.height, reader.width) < contract.downsample:
-        raise RasterError(
-            f"{reader.path} has {reader.height} x {reader.width} pixels",
-            f"at least {contract.downsample} x {contract.downsample}: the model sees that many as one",
-            "give a larger tile",
-        )
+    else:
+        remedy = f"{error.remedy}; then go on where it stopped: the same command with --resume"
+    return ScoringError(error.problem, error.expected, remedy, error.window, error.tile)
+
+
+def _refuse_twins(job: _Job) -> None:
+    """No file is written twice, and none over what is read."""
+    written = [job.path, *job.outputs.named.values()]
+    read = {IMAGE: job.tile, **job.options.rasters}
+    seen = {Path(path).resolve(): f"the {name} that is read" for name, path in read.items()}
+    for path in written:
+        place = path.resolve()
+        if place in seen:
+            raise ConfigError(f"{path} is {seen[place]}", "a file of its own for each output", "choose another path")
+        seen[place] = "to be written twice"

@@ -29,6 +29,16 @@ def read_stac(path: Path, options: StacOptions) -> list[ListedTile]:
         MissingFileError: If there is no such file.
         ConfigError: If it is no item collection, or an item lacks an asset or has an unknown split.
     """
+    return [_listed(path, item, options) for item in read_items(path)]
+
+
+def read_items(path: Path) -> "list[pystac.Item]":
+    """The items of a collection in a file.
+
+    Raises:
+        MissingFileError: If there is no such file.
+        ConfigError: If it is no item collection.
+    """
     import pystac
 
     if not path.is_file():
@@ -42,12 +52,16 @@ def read_stac(path: Path, options: StacOptions) -> list[ListedTile]:
                 "a FeatureCollection whose features are STAC items",
                 "save a search's items (pystac_client: search.item_collection().save_object(...))",
             )
-        items = list(pystac.ItemCollection.from_dict(document))
+        return list(pystac.ItemCollection.from_dict(document))
     except (ValueError, KeyError, TypeError, pystac.STACError) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"{path} cannot be read as STAC: {error}", "an item collection", "correct it") from error
-    return [_listed(path, item, options) for item in items]
+
+
+def asset_place(path: Path, href: str) -> str:
+    """Where an asset lies; relative ones count from the folder of the collection's file."""
+    return join(str(path.parent), url2pathname(urlsplit(href).path) if href.startswith("file:") else href)
 
 
 def _listed(path: Path, item: "pystac.Item", options: StacOptions) -> ListedTile:
@@ -58,10 +72,7 @@ def _listed(path: Path, item: "pystac.Item", options: StacOptions) -> ListedTile
                 "each asset that data.stac names, in every item",
                 "correct data.stac, or leave the item out (data.exclude does not help: take it out of the file)",
             )
-        place = item.assets[asset].href
-        if place.startswith("file:"):
-            place = url2pathname(urlsplit(place).path)
-        return join(str(path.parent), place)
+        return asset_place(path, item.assets[asset].href)
 
     split = item.properties.get(options.split_property) if options.split_property else None
     if split is not None and split not in SPLITS:

@@ -29,17 +29,23 @@ def read_tile_list(path: Path) -> list[ListedTile]:
         MissingFileError: If there is no such file.
         ConfigError: If it is no list of tiles; the message names the row.
     """
-    if not path.is_file():
-        raise MissingFileError(f"the tile list {path} does not exist", "a CSV or Parquet file", "correct data.list")
-    if path.suffix.lower() in (".parquet", ".pq"):
-        header, rows = _parquet(path)
-    else:
-        header, rows = _csv(path)
+    header, rows = read_cells(path)
     _check_header(path, header)
     listed = [_listed(path, place, row) for place, row in rows]
     if not listed:
         raise ConfigError(f"the tile list {path} has no row", "one row a tile", "correct the file or data.list")
     return listed
+
+
+def read_cells(path: Path) -> tuple[list[str], list[tuple[str, dict[str, Any]]]]:
+    """The columns that a file has, and of each row where it stands, in words, with the cells of the known columns.
+
+    Raises:
+        MissingFileError, ConfigError: As `read_tile_list`.
+    """
+    if not path.is_file():
+        raise MissingFileError(f"the tile list {path} does not exist", "a CSV or Parquet file", "correct data.list")
+    return _parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _csv(path)
 
 
 def _csv(path: Path) -> tuple[list[str], list[tuple[str, dict[str, Any]]]]:
@@ -112,7 +118,7 @@ def _is_known(name: str) -> bool:
 def _listed(path: Path, place: str, row: dict[str, Any]) -> ListedTile:
     values: dict[str, Any] = {}
     for name, cell in row.items():
-        text = _text(cell)
+        text = cell_text(cell)
         if not text or not _is_known(name):
             continue
         prefix, _, of = name.partition(":")
@@ -130,7 +136,8 @@ def _listed(path: Path, place: str, row: dict[str, Any]) -> ListedTile:
         ) from error
 
 
-def _text(cell: Any) -> str:
+def cell_text(cell: Any) -> str:
+    """What a cell says, empty where it says nothing."""
     if cell is None or cell != cell:  # NaN is how pandas writes an empty cell
         return ""
     return str(cell.isoformat() if hasattr(cell, "isoformat") else cell).strip()

@@ -53,5 +53,8 @@ def _is_comparable(model: Artifact, candidates: List[Artifact]) -> bool:
 def _contract(model: Artifact) -> Optional[Mapping[str, Any]]:
     saved_model = path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
     text = read_text(f"{saved_model}/assets.extra/{CONTRACT_FILE}")
-    contract: Optional[Mapping[str, Any]] = json.loads(text) if text else None
+    if not text:
+        return None
+    contract: Dict[str, Any] = json.loads(text)
+    contract.pop("provenance", None)  # every training has its own
     return contract

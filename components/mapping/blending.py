@@ -1,110 +1,30 @@
-"""Overlapping patches and how their scores become one: weights along one axis, and rows of patches summed.
+"""Rows of patches, summed with their weights, become rows of the tile.
 
-Where patches overlap, the score of a pixel is the weighted mean of theirs. The weight of a patch's pixel is w(row) *
-w(col), so the sum of the weights over all patches is a product too, and one vector an axis is enough to divide by.
+All arrays are class by class, `(K, rows, width)`: NumPy then works on long runs of memory. With the classes last, as
+patches come from the network, summing took three times and finding the best class twelve times as long.
 """
 
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from components.geo.grid import axis_starts
+from components.mapping.patch_axis import PatchAxis
 
-Blend = Literal["hann", "flat", "centre"]
 _ROWS_AT_ONCE = 32
-BLENDS: tuple[Blend, ...] = ("hann", "flat", "centre")
 
 
-def patch_weights(size: int, margins: tuple[int, int], blend: Blend) -> NDArray[np.float32]:
-    """Weights along one axis of a patch, `(size,)` float32, none negative.
-
-    `hann` falls smoothly towards the patch's edges, where the network sees least around it, and is never quite zero:
-    sin^2(pi * (i + 1/2) / size). `flat` is 1 everywhere. `centre` is 1 but for the margins, where it is 0.
-
-    Args:
-        size: Pixels.
-        margins: Pixels before and after the centre.
-        blend: Which weights.
-    """
-    if blend == "hann":
-        hann: NDArray[np.float32] = (np.sin(np.pi * (np.arange(size) + 0.5) / size) ** 2).astype(np.float32)
-        return hann
-    weights = np.ones(size, np.float32)
-    if blend == "centre":
-        weights[: margins[0]] = 0
-        weights[size - margins[1] :] = 0
-    return weights
-
-
-@dataclass(frozen=True)
-class PatchAxis:
-    """Where patches lie along one axis of a tile, and what their pixels weigh.
+class Sums(NamedTuple):
+    """Weighted sums of scores.
 
     Attributes:
-        length: Pixels of the tile.
-        size: Pixels of a patch.
-        starts: First pixel of each patch; negative and beyond the end where patches reach past the tile.
-        weights: `(size,)` float32, of each patch.
-        total: `(length,)` float32, the sum of all patches' weights at each pixel; positive everywhere.
+        scores: `(K, rows, width)` float32, 0 to 255 times the weight.
+        weights: `(rows, width)` float32, positive: what to divide by.
     """
 
-    length: int
-    size: int
-    starts: tuple[int, ...]
+    scores: NDArray[np.float32]
     weights: NDArray[np.float32]
-    total: NDArray[np.float32]
-
-    def inside(self, start: int) -> tuple[slice, slice]:
-        """The part of the patch at `start` that lies on the tile: in tile pixels, and in the patch's own."""
-        first, last = max(0, start), min(self.length, start + self.size)
-        return slice(first, last), slice(first - start, last - start)
-
-
-def patch_axis(length: int, size: int, overlap: float, blend: Blend) -> PatchAxis:
-    """Lays patches over one axis.
-
-    The stride is `size * (1 - overlap)`, rounded. Patches reach half an overlap past both ends of the tile, so that
-    the tile's edge is seen with the same surroundings (reflected) as its interior.
-
-    Args:
-        length: Pixels of the tile.
-        size: Pixels of a patch.
-        overlap: Share of a patch that its successor covers again, 0 to below 1.
-        blend: Which weights.
-
-    Raises:
-        ValueError: If the overlap is out of range.
-    """
-    if not 0 <= overlap < 1:
-        raise ValueError(f"overlap must be at least 0 and below 1, received {overlap}")
-    stride = max(1, min(size, math.floor(size * (1 - overlap) + 0.5)))
-    before = (size - stride) // 2
-    after = size - stride - before
-    starts = tuple(start - before for start in axis_starts(length + before + after, size, stride))
-    weights = patch_weights(size, (before, after), blend)
-    total = np.zeros(length, np.float32)
-    axis = PatchAxis(length, size, starts, weights, total)
-    for start in starts:
-        on_tile, in_patch = axis.inside(start)
-        total[on_tile] += weights[in_patch]
-    return axis
-
-
-def reflected(first: int, last: int, length: int) -> NDArray[np.intp]:
-    """Indices `first` to `last` (exclusive) of an axis reflected at its ends: -1 is 1, `length` is `length - 2`.
-
-    The reflection repeats, so an axis of any length fills any range.
-    """
-    if length == 1:
-        return np.zeros(last - first, np.intp)
-    period = 2 * (length - 1)
-    folded = np.abs(np.arange(first, last)) % period
-    indices: NDArray[np.intp] = np.minimum(folded, period - folded).astype(np.intp)
-    return indices
 
 
 class RowBlender:
@@ -114,13 +34,17 @@ class RowBlender:
         rows: The vertical axis.
         cols: The horizontal axis.
         classes: Scores a pixel.
+        first_row: The first tile row that is wanted; what patches have to say about those above is dropped.
+        times: How often each patch is added (once for every turn of it).
     """
 
-    def __init__(self, rows: PatchAxis, cols: PatchAxis, classes: int) -> None:
+    def __init__(self, rows: PatchAxis, cols: PatchAxis, classes: int, first_row: int = 0, times: int = 1) -> None:
         self._rows = rows
         self._cols = cols
-        self._sums = np.zeros((rows.size, cols.length, classes), np.float32)
-        self._top = 0
+        self._times = times
+        self._sums = np.zeros((classes, rows.size, cols.length), np.float32)
+        self._weighted = np.empty((classes, rows.size, rows.size), np.float32)
+        self._top = first_row
         """The tile row of the first row of `_sums`."""
 
     def add(self, row: int, col: int, scores: NDArray[np.uint8]) -> None:
@@ -132,31 +56,35 @@ class RowBlender:
         """
         on_rows, in_rows = self._rows.inside(row)
         on_cols, in_cols = self._cols.inside(col)
+        above = max(0, self._top - on_rows.start)
+        in_rows = slice(in_rows.start + above, in_rows.stop)
         weights = np.outer(self._rows.weights[in_rows], self._cols.weights[in_cols])
-        target = self._sums[on_rows.start - self._top : on_rows.stop - self._top, on_cols]
-        target += scores[in_rows, in_cols] * weights[..., None]
+        weighted = self._weighted[:, : weights.shape[0], : weights.shape[1]]
+        np.multiply(scores[in_rows, in_cols].transpose(2, 0, 1), weights, out=weighted)
+        first = on_rows.start + above - self._top
+        self._sums[:, first : first + weights.shape[0], on_cols] += weighted
 
-    def finish(self, next_row: int | None, *, divide: bool = True) -> Iterator[NDArray[np.float32]]:
-        """Yields the blended scores `(rows, width, K)` float32, 0 to 255, of the tile rows that are complete.
+    def finish(self, next_row: int | None) -> Iterator[Sums]:
+        """Yields the sums of the tile rows that are complete, a few at a time, top to bottom.
 
-        They come a few rows at a time, top to bottom, so that no copy of a whole strip is needed; each array is
-        overwritten later, and all must be taken before the next patch is added.
+        The arrays are overwritten later, and all must be taken before the next patch is added.
 
         Args:
             next_row: Where the next row of patches starts; None after the last one.
-            divide: False leaves the sums as they are, not divided by the weights: enough to find the best class.
         """
         last = self._rows.length if next_row is None else min(max(0, next_row), self._rows.length)
         count = last - self._top
+        if count <= 0:
+            return
         for start in range(0, count, _ROWS_AT_ONCE):
-            rows = self._sums[start : min(count, start + _ROWS_AT_ONCE)]
-            if divide:
-                weights = self._rows.total[self._top + start : self._top + start + len(rows)]
-                rows /= np.outer(weights, self._cols.total)[..., None]
-            yield rows
-        kept = len(self._sums) - count
-        for start in range(0, kept, count or kept):  # in steps that do not overlap what they are copied from
+            sums = self._sums[:, start : min(count, start + _ROWS_AT_ONCE)]
+            first = self._top + start
+            rows = self._times * self._rows.total[first : first + sums.shape[1]]
+            weights: NDArray[np.float32] = np.outer(rows, self._cols.total)
+            yield Sums(sums, weights)
+        kept = self._sums.shape[1] - count
+        for start in range(0, kept, count):  # in steps that do not overlap what they are copied from
             stop = min(kept, start + count)
-            self._sums[start:stop] = self._sums[start + count : stop + count]
-        self._sums[kept:] = 0
+            self._sums[:, start:stop] = self._sums[:, start + count : stop + count]
+        self._sums[:, max(0, kept) :] = 0
         self._top = last

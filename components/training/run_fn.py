@@ -117,7 +117,8 @@ def run_fn(fn_args: Any) -> None:
     )
     write_history(trained.history, run_dir)
     _save_keras_model(trained.model, os.path.join(run_dir, KERAS_MODEL_FILE))  # noqa: PTH118
-    export_saved_model(trained.model, config.record_format, fn_args.serving_model_dir)
+    provenance = {"config_hash": key, "data_fingerprint": statistics.fingerprint}
+    export_saved_model(trained.model, config.record_format, fn_args.serving_model_dir, provenance)
 
 
 def _config(custom_config: dict[str, Any] | None) -> TrainerConfig:

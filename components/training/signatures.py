@@ -5,6 +5,7 @@ model server has XLA for CPUs switched off and answers such models with errors.
 """
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -39,9 +40,9 @@ PNG_COMPRESSION = 1
 """zlib level; class ids are large even areas, on which higher levels cost time and save little."""
 
 
-def model_contract(record_format: RecordFormat) -> ModelContract:
+def model_contract(record_format: RecordFormat, provenance: Mapping[str, str] | None = None) -> ModelContract:
     """What clients are told about a model that was trained on records of this format."""
-    return ModelContract.model_validate(record_format.model_dump())
+    return ModelContract.model_validate({**record_format.model_dump(), "provenance": dict(provenance or {})})
 
 
 def class_ids_of(logits: tf.Tensor) -> tf.Tensor:
@@ -81,12 +82,15 @@ class ServedModel(tf.Module):
     Args:
         model: From `(batch, size, size, bands)` in the records' dtype to logits `(batch, size, size, K)`.
         record_format: Of the records it was trained on.
+        provenance: What it was made from, for the contract.
     """
 
-    def __init__(self, model: keras.Model, record_format: RecordFormat) -> None:
+    def __init__(
+        self, model: keras.Model, record_format: RecordFormat, provenance: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__()
         self._format = record_format
-        self._contract_json = model_contract(record_format).model_dump_json()
+        self._contract_json = model_contract(record_format, provenance).model_dump_json()
         # The variables alone: tracking the Keras model would save a second set of functions with it.
         self.network_variables = [variable.value for variable in model.variables]
 
@@ -136,17 +140,20 @@ class ServedModel(tf.Module):
         return {CONTRACT: tf.fill(tf.shape(query), self._contract_json)}
 
 
-def export_saved_model(model: keras.Model, record_format: RecordFormat, folder: str) -> None:
+def export_saved_model(
+    model: keras.Model, record_format: RecordFormat, folder: str, provenance: Mapping[str, str] | None = None
+) -> None:
     """Writes the SavedModel, and the contract beside it in `assets.extra`.
 
     Args:
         model: A float32 network for patches in the records' dtype.
         record_format: Of the records it was trained on.
         folder: The SavedModel's folder, on any file system that `tf.io.gfile` knows.
+        provenance: What it was made from; clients write it into their maps.
     """
-    served = ServedModel(model, record_format)
+    served = ServedModel(model, record_format, provenance)
     tf.saved_model.save(served, folder, signatures=served.signatures())
     extra = os.path.join(folder, EXTRA_ASSETS)  # noqa: PTH118 the folder may be s3://
     tf.io.gfile.makedirs(extra)
     with tf.io.gfile.GFile(os.path.join(extra, CONTRACT_FILE), "w") as target:  # noqa: PTH118
-        target.write(model_contract(record_format).model_dump_json(indent=1))
+        target.write(model_contract(record_format, provenance).model_dump_json(indent=1))

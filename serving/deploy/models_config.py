@@ -8,10 +8,12 @@ from google.protobuf import text_format
 from pydantic import ValidationError
 from tensorflow_serving.config import model_server_config_pb2
 
-from components.errors import ConfigError, MissingFileError
+from components.errors import ConfigError
+from serving.config_text import parse_message, read_config_text
 from serving.served_model import ServedModel, VersionPolicy
 
 _PLATFORM = "tensorflow"
+_EXAMPLE = 'model_config_list { config { name: "eoseg" base_path: "/models/eoseg" } }'
 
 
 def render_models_config(models: Sequence[ServedModel]) -> str:
@@ -48,14 +50,7 @@ def parse_models_config(text: str, source: str = "the models config") -> tuple[S
     Raises:
         ConfigError: If it is no such message, or lists models that cannot be served.
     """
-    try:
-        config = text_format.Parse(text, model_server_config_pb2.ModelServerConfig())
-    except text_format.ParseError as error:
-        raise ConfigError(
-            f"Invalid protobuf file: '{source}': {error}",
-            "a text-format tensorflow.serving.ModelServerConfig message",
-            'write it as for instance: model_config_list { config { name: "eoseg" base_path: "/models/eoseg" } }',
-        ) from error
+    config = parse_message(text, model_server_config_pb2.ModelServerConfig(), source, _EXAMPLE)
     try:
         return models_of(config)
     except ConfigError as error:
@@ -69,11 +64,7 @@ def read_models_config(path: str | Path) -> tuple[ServedModel, ...]:
         MissingFileError: If there is no such file.
         ConfigError: As `parse_models_config`.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise MissingFileError(f"{path} does not exist", "a models config file", "correct the path") from error
-    return parse_models_config(text, str(path))
+    return parse_models_config(read_config_text(path, "a models config file"), str(path))
 
 
 def models_of(config: Any) -> tuple[ServedModel, ...]:

@@ -1,16 +1,16 @@
 """TensorFlow Serving's `monitoring.config` and `ssl.config`, there and back."""
 
+import ssl
 from pathlib import Path
-from typing import Any, TypeVar
 
 from google.protobuf import text_format
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from components.errors import ConfigError, MissingFileError
+from components.errors import ConfigError
 from components.options import Options
+from serving.config_text import parse_message, validated
+from serving.config_text import read_config_text as read_config_text
 from serving.wire_messages import message_class
-
-Validated = TypeVar("Validated", bound=Options)
 
 PROMETHEUS_PATH = "/monitoring/prometheus/metrics"
 
@@ -58,9 +58,10 @@ def parse_monitoring(text: str, source: str = "the monitoring config") -> Monito
     Raises:
         ConfigError: If it cannot be read.
     """
-    message = _parsed(text, "tensorflow.serving.MonitoringConfig", source)
+    empty = message_class("tensorflow.serving.MonitoringConfig")()
+    message = parse_message(text, empty, source, f'prometheus_config {{ enable: true path: "{PROMETHEUS_PATH}" }}')
     config = message.prometheus_config
-    return _validated(MonitoringOptions, source, enable=config.enable, path=config.path or PROMETHEUS_PATH)
+    return validated(MonitoringOptions, source, enable=config.enable, path=config.path or PROMETHEUS_PATH)
 
 
 def render_tls(options: TlsOptions) -> str:
@@ -76,8 +77,11 @@ def parse_tls(text: str, source: str = "the SSL config") -> TlsOptions:
     Raises:
         ConfigError: If it cannot be read, or lacks key or certificate.
     """
-    message = _parsed(text, "tensorflow.serving.SSLConfig", source)
-    return _validated(
+    empty = message_class("tensorflow.serving.SSLConfig")()
+    message = parse_message(
+        text, empty, source, 'server_key: "-----BEGIN ..." server_cert: "-----BEGIN ..."', secret=True
+    )
+    return validated(
         TlsOptions,
         source,
         server_key=message.server_key,
@@ -87,33 +91,34 @@ def parse_tls(text: str, source: str = "the SSL config") -> TlsOptions:
     )
 
 
-def read_config_text(path: str | Path) -> str:
-    """The text of a config file.
+def tls_from_files(cert: str | Path, key: str | Path, client_ca: str | Path | None = None) -> TlsOptions:
+    """TLS, and with `client_ca` mutual TLS, from PEM files.
+
+    Args:
+        cert: The server's certificate, with the chain behind it.
+        key: Its private key, not encrypted: gRPC cannot ask for a password.
+        client_ca: The authority whose certificates clients must show.
 
     Raises:
-        MissingFileError: If there is no such file.
+        MissingFileError: If a file is not there.
+        ConfigError: If one is not PEM, or the key is not the certificate's.
     """
+    texts = [read_config_text(cert, "a certificate in PEM"), read_config_text(key, "a private key in PEM")]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        return Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise MissingFileError(f"{path} does not exist", "a config file of the server", "correct the path") from error
-
-
-def _parsed(text: str, name: str, source: str) -> Any:
-    try:
-        return text_format.Parse(text, message_class(name)())
-    except text_format.ParseError as error:
+        # A wrong password ends in an error; without one, an encrypted key would ask at the terminal.
+        context.load_cert_chain(cert, key, password="")
+        if client_ca is not None:
+            texts.append(read_config_text(client_ca, "certificates in PEM"))
+            context.load_verify_locations(client_ca)
+    except (ssl.SSLError, OSError) as error:
         raise ConfigError(
-            f"Invalid protobuf file: '{source}': {error}", f"a text-format {name} message", "correct it"
-        ) from error
-
-
-def _validated(kind: type[Validated], source: str, **values: Any) -> Validated:
-    try:
-        return kind(**values)
-    except ValidationError as error:
-        reasons = "; ".join(
-            f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}".removeprefix(": Value error, ")
-            for detail in error.errors(include_input=False)
-        )
-        raise ConfigError(f"{source}: {reasons}", "values that TensorFlow Serving accepts", "correct them") from None
+            f"certificate {cert}, key {key}"
+            + (f", clients' authority {client_ca}" if client_ca else "")
+            + f": {error}",
+            "PEM files, an unencrypted key, and the certificate of that key",
+            "correct --tls-cert, --tls-key or --client-ca",
+        ) from None
+    return TlsOptions(
+        server_cert=texts[0], server_key=texts[1], custom_ca="".join(texts[2:]), client_verify=client_ca is not None
+    )

@@ -1,19 +1,23 @@
 """Starts a model server as a child process: the stock binary where it is on the PATH, else the embedded one."""
 
 import atexit
+import os
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Literal
 
 from components.errors import MissingFileError, ServingError
-from serving.batching import BatchingOptions, render_batching
+from serving.batching import BatchingOptions
+from serving.config_text import validated
+from serving.deploy.deployment import Deployment, server_flags, write_config_files
+from serving.served_model import ServedModel
 
 STOCK_BINARY = "tensorflow_model_server"
 Kind = Literal["auto", "stock", "embedded"]
@@ -22,7 +26,7 @@ _LOG_LINES = 12
 
 
 class ServerProcess:
-    """A model server in a child process; made by `start_server`.
+    """A model server in a child process; made by `start_server` or `start_deployment`.
 
     Attributes:
         address: `host:port` of its gRPC services.
@@ -30,14 +34,22 @@ class ServerProcess:
         log: Where its output goes.
     """
 
-    def __init__(self, command: Sequence[str], port: int, folder: tempfile.TemporaryDirectory[str]) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        port: int,
+        folder: tempfile.TemporaryDirectory[str],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.address = f"127.0.0.1:{port}"
         self.command = tuple(command)
         self.log = Path(folder.name) / "server.log"
         self._port = port
         self._folder = folder
         self._output: IO[bytes] = self.log.open("wb")
-        self._process = subprocess.Popen(self.command, stdout=self._output, stderr=subprocess.STDOUT)
+        self._process = subprocess.Popen(
+            self.command, stdout=self._output, stderr=subprocess.STDOUT, env={**os.environ, **(environment or {})}
+        )
         atexit.register(self.stop)
 
     @property
@@ -122,16 +134,59 @@ def start_server(
         MissingFileError: If the folder is missing or holds no version, or the stock binary is asked for and missing.
         ServingError: If the server does not start.
     """
+    deployment = plain_deployment(base_path, model_name, port or free_port(), batching)
+    return start_deployment(deployment, kind, timeout, flags)
+
+
+def start_deployment(
+    deployment: Deployment,
+    kind: Kind = "auto",
+    timeout: float = 300.0,
+    flags: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> ServerProcess:
+    """Starts a model server with all that a deployment says, and waits until it is ready.
+
+    Args:
+        deployment: What to serve and how.
+        kind: Which server; `auto` takes the stock binary where it is on the PATH.
+        timeout: Seconds until it must be ready.
+        flags: Further flags of the server.
+        environment: Variables added to those of this process.
+
+    Raises:
+        MissingFileError: As `start_server`.
+        ServingError: If the server does not start.
+    """
     folder = tempfile.TemporaryDirectory(prefix="eoseg-server-")
     try:
-        port = port or free_port()
-        command = server_command(base_path, model_name, port, batching, Path(folder.name), kind, flags)
-        server = ServerProcess(command, port, folder)
-    except BaseException:
+        command = deployment_command(deployment, Path(folder.name), kind, flags)
+        server = ServerProcess(command, deployment.port, folder, environment)
+    except BaseException:  # an interrupt, too, must leave no folder behind
         folder.cleanup()
         raise
-    server.wait_until_ready(timeout)
+    try:
+        server.wait_until_ready(timeout)
+    except BaseException:
+        server.stop()
+        raise
     return server
+
+
+def plain_deployment(
+    base_path: str | Path, model_name: str, port: int, batching: BatchingOptions | None = None
+) -> Deployment:
+    """One model, its newest version.
+
+    Raises:
+        MissingFileError: If the folder is missing or holds no version.
+        ConfigError: If the name or the port is none.
+    """
+    base_path = str(base_path)
+    if "://" not in base_path:
+        base_path = str(checked_base_path(base_path))
+    model = validated(ServedModel, "the model to serve", name=model_name, base_path=base_path)
+    return validated(Deployment, "the server", models=(model,), port=port, batching=batching or BatchingOptions())
 
 
 def server_command(
@@ -143,26 +198,24 @@ def server_command(
     kind: Kind = "auto",
     flags: Sequence[str] = (),
 ) -> list[str]:
-    """The command line of a server; writes its batching parameters into `folder`.
+    """The command line of a server of one model; writes its config files into `folder`.
 
     Raises:
         MissingFileError: As `start_server`.
     """
-    base_path = str(base_path)
-    if "://" not in base_path:
-        base_path = str(checked_base_path(base_path))
-    batching = batching or BatchingOptions()
-    command = [
-        *_program(kind),
-        f"--port={port}",
-        f"--model_name={model_name}",
-        f"--model_base_path={base_path}",
-    ]
-    if batching.enabled:
-        file = folder / "batching_parameters.txt"
-        file.write_text(render_batching(batching), encoding="utf-8")
-        command += ["--enable_batching=true", f"--batching_parameters_file={file}"]
-    return [*command, *flags]
+    return deployment_command(plain_deployment(base_path, model_name, port, batching), folder, kind, flags)
+
+
+def deployment_command(
+    deployment: Deployment, folder: Path, kind: Kind = "auto", flags: Sequence[str] = ()
+) -> list[str]:
+    """The command line of a server; writes its config files into `folder`.
+
+    Raises:
+        MissingFileError: If the stock binary is asked for and missing.
+    """
+    write_config_files(deployment, folder, overwrite=True)
+    return [*server_program(kind), *server_flags(deployment, folder), *flags]
 
 
 def checked_base_path(base_path: str | Path) -> Path:
@@ -189,7 +242,12 @@ def free_port() -> int:
         return port
 
 
-def _program(kind: Kind) -> list[str]:
+def server_program(kind: Kind) -> list[str]:
+    """The words that start a server: the stock binary's path, or this Python with the embedded server.
+
+    Raises:
+        MissingFileError: If the stock binary is asked for and missing.
+    """
     binary = shutil.which(STOCK_BINARY)
     if kind == "stock" and binary is None:
         raise MissingFileError(

@@ -25,7 +25,7 @@ def options(draw: st.DrawFn) -> BatchingOptions:
         enable_large_batch_splitting=splitting,
         max_execution_batch_size=draw(st.none() | st.integers(1, largest)) if splitting else None,
         pad_variable_length_inputs=draw(st.booleans()),
-        thread_pool_name=draw(st.sampled_from(["", "batch_threads"])),
+        thread_pool_name=draw(st.text(max_size=8)),
     )
 
 
@@ -54,7 +54,21 @@ def test_what_a_file_leaves_out_is_the_stock_default() -> None:
         ({"allowed_batch_sizes": (2, 4), "max_batch_size": 8}, "must equal max_batch_size"),
         ({"max_execution_batch_size": 4}, "only with enable_large_batch_splitting"),
         ({"max_execution_batch_size": 64, "enable_large_batch_splitting": True}, "must not exceed"),
-        ({"max_batch_size": 0}, "greater than 0"),
+        ({"max_batch_size": 0}, "greater than or equal to 1"),
+        ({"max_batch_size": 2**31}, "less than or equal to 2147483647"),
+        ({"num_batch_threads": 0}, "num_batch_threads"),
+        ({"max_enqueued_batches": 0}, "max_enqueued_batches"),
+        ({"allowed_batch_sizes": (0, 4), "max_batch_size": 4}, "allowed_batch_sizes"),
+        # also with splitting, whatever is executed: WrapSessionForBatching compares with max_batch_size
+        (
+            {
+                "allowed_batch_sizes": (2, 4),
+                "max_batch_size": 8,
+                "enable_large_batch_splitting": True,
+                "max_execution_batch_size": 4,
+            },
+            "must equal max_batch_size",
+        ),
         ({"batch_timeout_micros": -1}, "greater than or equal to 0"),
         ({"threads": 3}, "Extra inputs"),
     ],
@@ -74,9 +88,22 @@ def test_a_wrong_file_is_named_with_what_is_wrong(tmp_path: Path) -> None:
     file = tmp_path / "batching.txt"
     with pytest.raises(MissingFileError, match=r"batching\.txt does not exist"):
         read_batching(file)
-    file.write_text("max_batch { value: 3 }")
-    with pytest.raises(ConfigError, match=r"Invalid protobuf file: .*batching\.txt.*max_batch"):
+    file.write_text("batch_timeout_micros { value: 0 }\nmax_batch { value: 3 }")
+    with pytest.raises(ConfigError, match=r"Invalid protobuf file: '.*batching\.txt': line 2, column 1: .*max_batch"):
+        read_batching(file)
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match=r"batching\.txt cannot be read"):
         read_batching(file)
     file.write_text("max_batch_size { value: 3 } allowed_batch_sizes: 2")
     with pytest.raises(ConfigError, match="must equal max_batch_size"):
         read_batching(file)
+
+
+@given(options(), st.integers(1, 600))
+def test_a_request_is_refused_exactly_where_the_server_would(given_options: BatchingOptions, patches: int) -> None:
+    if patches <= given_options.max_batch_size:
+        given_options.check_request(patches)
+    else:
+        with pytest.raises(ConfigError, match=f"patches_per_request is {patches}"):
+            given_options.check_request(patches)
+    given_options.model_copy(update={"enabled": False}).check_request(patches)

@@ -11,7 +11,7 @@ from components.errors import EosegError, MissingFileError, RasterError
 from serving.batching import BatchingOptions
 from serving.client import ClientOptions, SegmentationClient
 from serving.embedded.server import EmbeddedServer
-from serving.predict_map import MapOptions, predict_map
+from serving.predict_map import MapOptions, MapProgress, predict_map
 
 Write = Callable[..., Path]
 
@@ -46,7 +46,7 @@ def test_the_map_lies_where_the_tile_lies_and_says_who_made_it(
 ) -> None:
     tile = write_tile(scene(40, 50))
     seen = []
-    predict_map(tile, tmp_path / "map.tif", client, progress=lambda done, rows: seen.append((done, rows)))
+    predict_map(tile, tmp_path / "map.tif", client, progress=lambda now: seen.append((now.rows, now.height)))
     with rasterio.open(tile) as before, rasterio.open(tmp_path / "map.tif") as after:
         assert (before.crs, before.transform, before.shape) == (after.crs, after.transform, after.shape)
         assert after.tags()["EOSEG_VERSION"] == "1"
@@ -147,10 +147,10 @@ def test_a_version_that_goes_away_half_way_begins_the_tile_anew(
     server = start(tmp_path / "m", file_system_poll_wait_seconds=0.05)
     promoted = []
 
-    def promote(done: int, rows: int) -> None:
+    def promote(now: MapProgress) -> None:
         if not promoted:
             (tmp_path / "staging" / "2").rename(tmp_path / "m" / "2")
-            promoted.append(done)
+            promoted.append(now.rows)
             with SegmentationClient(server.address) as newcomer:
                 while newcomer.version != 2:
                     newcomer.repin()

@@ -41,7 +41,7 @@ def test_a_config_as_the_documentation_shows_it() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("model_config_list { config { nam", "Invalid protobuf file"),
+        ("model_config_list {\n  config {\n    nam: 3", "Invalid protobuf file: 'the models config': line 3, column 5"),
         ("", "Invalid ServerModelConfig"),
         ('model_config_list { config { name: "a" base_path: "relative" } }', "absolute path or URI"),
         (

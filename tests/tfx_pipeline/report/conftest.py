@@ -16,7 +16,7 @@ from components.evaluation.figures import figures
 from components.evaluation.gate import GateVerdict
 from components.evaluation.verdict import Evaluation
 from components.geo.labels import LabelDecoder
-from components.geo.raster import Georeference
+from components.geo.raster import Georeference, Grid
 from components.label_validation.component import write_report as write_label_report
 from components.label_validation.findings import Finding
 from components.label_validation.measure_tile import TileMeasurer
@@ -196,8 +196,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> FakeRun:
     for version in ("41", "42"):
         (served / version).mkdir(parents=True)
     map_file = places.maps / "south-v42.tif"
-    with open_map(map_file, (SIZE, SIZE), GEOREFERENCE, config.table, {}) as target:
-        target.write(np.zeros((SIZE, SIZE), np.uint8))
+    with open_map({"classes": map_file}, Grid(SIZE, SIZE, GEOREFERENCE), config.table, {}) as target:
+        target.write({"classes": np.zeros((1, SIZE, SIZE), np.uint8)})
     outcome = Outcome(
         evaluation=make_evaluation(config),
         gates=(

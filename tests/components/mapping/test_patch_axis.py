@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.blending import BLENDS, RowBlender, patch_axis, patch_weights, reflected
+from components.mapping.patch_axis import BLENDS, patch_axis, patch_weights, reflected
 
 lengths = st.integers(1, 200)
 patch_sizes = st.integers(2, 40)
@@ -64,19 +64,3 @@ def test_an_axis_is_mirrored_at_both_ends(length: int, distance: int) -> None:
 
 def test_a_single_pixel_fills_everything() -> None:
     assert reflected(-2, 2, 1).tolist() == [0, 0, 0, 0]
-
-
-@given(st.integers(1, 70), st.integers(1, 50), st.integers(2, 24), overlaps, blends, st.integers(0, 2**31))
-def test_patches_cut_from_an_image_blend_back_to_it(
-    height: int, width: int, size: int, overlap: float, blend: str, seed: int
-) -> None:
-    image = np.random.default_rng(seed).integers(0, 256, (height, width, 2), np.uint8)
-    rows, cols = patch_axis(height, size, overlap, blend), patch_axis(width, size, overlap, blend)
-    blender = RowBlender(rows, cols, 2)
-    strips = []
-    for row, following in zip(rows.starts, [*rows.starts[1:], None], strict=True):
-        for col in cols.starts:
-            lines, columns = reflected(row, row + size, height), reflected(col, col + size, width)
-            blender.add(row, col, image[lines][:, columns])
-        strips.extend(strip.copy() for strip in blender.finish(following))
-    np.testing.assert_allclose(np.concatenate(strips), image, atol=0.01)

@@ -1,0 +1,96 @@
+"""gRPC's failures as EOSeg's own, with cause and remedy."""
+
+from typing import Any
+
+from components.errors import ServingError
+
+_REMEDIES = {
+    "UNAVAILABLE": (
+        "a model server that answers there",
+        "start one with `eoseg serve`, or correct the address; while a server restarts, try again in a moment",
+    ),
+    "NOT_FOUND": (
+        "a model and a version that the server has",
+        "correct --model-name or --version; GetModelStatus lists what is there",
+    ),
+    "DEADLINE_EXCEEDED": (
+        "an answer in time",
+        "give it more time, send fewer patches a request, or lower the concurrency",
+    ),
+    "RESOURCE_EXHAUSTED": ("a server with room for the request", "lower the concurrency, or raise the server's limits"),
+    "FAILED_PRECONDITION": (
+        "a model with EOSeg's signatures",
+        "serve a version that `eoseg run` has pushed, or correct --model-name",
+    ),
+    "INVALID_ARGUMENT": (
+        "a request that fits the model's signature",
+        "the served model has probably another contract than the client expects: ask it again",
+    ),
+    "UNIMPLEMENTED": (
+        "a model server of TensorFlow Serving's protocol",
+        "correct the address: another gRPC service answers there",
+    ),
+    "UNAUTHENTICATED": ("a call that says who calls", "give a token that is valid"),
+    "PERMISSION_DENIED": ("a caller who may ask this model", "give a token that has the right to"),
+}
+_TOO_LARGE = (
+    "messages within both sides' limits",
+    "send fewer patches a request, or raise max_message_bytes here and grpc.max_receive_message_length there",
+)
+_TLS = (
+    "a server and a client that trust each other's certificates",
+    "give the authority that signed the server's certificate (ca_file), an address or server_name that stands in it, "
+    "and a client certificate where the server verifies its clients",
+)
+# What gRPC's UNAVAILABLE says where waiting does not help: the handshake would fail the same way again.
+_TLS_SIGNS = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "Hostname Verification", "Peer name")
+
+
+class CallError(ServingError):
+    """A call that the server refused or did not answer.
+
+    Attributes:
+        code: The name of gRPC's status code, for instance `UNAVAILABLE`.
+    """
+
+    def __init__(self, problem: str, expected: str = "", remedy: str = "", code: str = "UNKNOWN") -> None:
+        super().__init__(problem, expected, remedy)
+        self.code = code
+        self.args = (problem, expected, remedy, code)  # survives pickling
+
+    @property
+    def is_temporary(self) -> bool:
+        """Whether the same call may succeed later: the server is away, or full."""
+        if self.code == "UNAVAILABLE":
+            return not _is_about_tls(self.problem)
+        return self.code == "RESOURCE_EXHAUSTED" and "larger than max" not in self.problem
+
+    @property
+    def is_overload(self) -> bool:
+        """Whether the server is there and has too much to do."""
+        return self.is_temporary and (self.code == "RESOURCE_EXHAUSTED" or "queue" in self.problem)
+
+    @property
+    def is_silence(self) -> bool:
+        """Whether nothing says that there is a server that works."""
+        return self.code in ("UNAVAILABLE", "DEADLINE_EXCEEDED") and not self.is_overload
+
+
+def call_error(address: str, error: Any) -> CallError:
+    """The `CallError` of a `grpc.RpcError` from the server at `address`."""
+    code, details = error.code().name, error.details()
+    expected, remedy = _REMEDIES.get(code, ("an answer", "look at the server's log"))
+    if code == "RESOURCE_EXHAUSTED" and "larger than max" in str(details):
+        expected, remedy = _TOO_LARGE
+    if code == "UNAVAILABLE" and _is_about_tls(str(details)):
+        expected, remedy = _TLS
+    return CallError(f"the model server at {address} answered {code}: {details}", expected, remedy, code)
+
+
+def closed_error(address: str) -> CallError:
+    """A call on a client that is closed."""
+    return CallError(f"the connection to {address} is closed", "an open client", "", "CANCELLED")
+
+
+def _is_about_tls(text: str) -> bool:
+    return any(sign in text for sign in _TLS_SIGNS)

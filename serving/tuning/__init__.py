@@ -1,0 +1,1 @@
+"""Finds how a model is best served on this machine: measures, then decides."""
