@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "kubeflow": {"tfx_pipeline", "serving", "components"},
 }
 HEAVY = {"tensorflow", "tfx", "apache_beam", "keras"}
+NETWORKS = ("segnet", "unet", "fcn", "pspnet", "deeplab", "encoders")
 
 
 def imported(path: Path) -> set[str]:

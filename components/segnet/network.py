@@ -1,30 +1,57 @@
-"""SegNet with the VGG-16 encoder layout.
+"""SegNet with the VGG-16 encoder layout, for one sensor or two.
 
 Paper: V. Badrinarayanan, A. Kendall, R. Cipolla, "SegNet: A Deep Convolutional Encoder-Decoder Architecture for Image
 Segmentation", TPAMI 2017, https://arxiv.org/abs/1511.00561. Encoder: K. Simonyan, A. Zisserman,
-https://arxiv.org/abs/1409.1556 (its 13 convolutions). He initialisation: https://arxiv.org/abs/1502.01852.
+https://arxiv.org/abs/1409.1556 (its 13 convolutions). He initialisation: https://arxiv.org/abs/1502.01852. For two
+sensors, several scales and kernels: N. Audebert et al., https://arxiv.org/abs/1609.06846 and
+https://arxiv.org/abs/1711.08681.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import keras
 
-from components.errors import NetworkError
-from components.segnet.blocks import BlockStyle, decoder_stage, encoder_stage
-
-ENCODER_CHANNELS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
-"""Output channels of the encoder's convolutions, stage by stage, at width 1."""
+from components.encoders.patch_size import check_patch_size
+from components.encoders.style import LayerStyle, scaled
+from components.segnet.blocks import decoder_stage
+from components.segnet.branches import SelectBands
+from components.segnet.encoders import ENCODER_CHANNELS, fusenet_encoder, vfusenet_encoder, vgg_encoder
+from components.segnet.heads import classifier, corrected, with_coarser_scales
 
 DECODER_CHANNELS = ((512, 512, 512), (512, 512, 256), (256, 256, 128), (128, 64), (64,))
-"""The same for the decoder, in the order of computation; the classifier follows."""
+"""Output channels of the decoder's convolutions, in the order of computation; the classifier follows."""
 
 STRIDE = 2 ** len(ENCODER_CHANNELS)
 """Pixels of the patch to one value behind the last pooling, along one side."""
 
+COARSER_STRIDES = (2, 4, 8)
+"""Of the decoder stages that deep supervision takes predictions from."""
 
-def scaled(channels: tuple[int, ...], width: float) -> tuple[int, ...]:
-    """Channels times `width`, rounded to a multiple of 8 (a vector register of the CPUs at hand), at least 8."""
-    return tuple(max(8, 8 * round(count * width / 8)) for count in channels)
+Fusion = Literal["none", "fusenet", "vfusenet", "residual_correction"]
+Unpooling = Literal["indices", "nearest"]
+
+
+@dataclass(frozen=True)
+class SegNetDesign:
+    """The variants of SegNet.
+
+    Attributes:
+        width: Multiplies the channels of every convolution but the last.
+        classifier_kernels: Kernel sizes of the last convolution; of several, their scores are averaged.
+        unpooling: By the encoder's indices as in the paper, or by repeating values (for comparison).
+        deep_supervision: Also predict at 1/2, 1/4 and 1/8 of the size, and add these to the full prediction.
+        fusion: How two sensors are joined.
+        branches: With fusion, (name, indices of its bands) of both sensors; the first is FuseNet's main one.
+    """
+
+    width: float = 1.0
+    classifier_kernels: tuple[int, ...] = (3,)
+    unpooling: Unpooling = "indices"
+    deep_supervision: bool = False
+    fusion: Fusion = "none"
+    branches: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
 def check_size(size: int) -> None:
@@ -33,62 +60,79 @@ def check_size(size: int) -> None:
     Raises:
         NetworkError: If `size` (pixels a side) is not a multiple of 32; it names the nearest sizes that are.
     """
-    if size > 0 and size % STRIDE == 0:
-        return
-    below = max(size // STRIDE, 1) * STRIDE
-    fitting = f"{below} or {below + STRIDE}" if size > STRIDE else f"{STRIDE}"
-    raise NetworkError(
-        f"SegNet cannot take patches of {size} px: its five poolings halve the patch five times",
-        f"a multiple of {STRIDE} px",
-        f"set patches.size to {fitting}",
-    )
+    check_patch_size(size, STRIDE, "SegNet", "its five poolings halve the patch five times")
 
 
-def segnet(
-    features: Any,
-    classes: int,
-    *,
-    width: float = 1.0,
-    batch_norm_momentum: float = 0.9,
-    dtype: str = "float32",
-    seed: int = 0,
-) -> Any:
+def segnet(features: Any, classes: int, style: LayerStyle, design: SegNetDesign = SegNetDesign()) -> dict[str, Any]:
     """SegNet applied to a symbolic tensor.
 
     Args:
         features: `(batch, size, size, bands)`, floating, normalised.
         classes: Number of classes K.
-        width: Multiplies the channels of every convolution but the last.
-        batch_norm_momentum: Keras' default of 0.99 needs thousands of steps before the moving statistics are right:
-            at 200 steps a small SegNet scored below the majority class. 0.9 needs tens.
-        dtype: Keras dtype policy of the layers, such as "float32" or "mixed_bfloat16".
-        seed: Decides the initial weights.
+        style: Momentum, dtype policy and seed of the layers. Keras' default momentum of 0.99 needs thousands of steps
+            before the moving statistics are right: at 200 steps a small SegNet scored below the majority class. 0.9
+            needs tens.
+        design: Which variant.
 
     Returns:
-        Logits `(batch, size, size, K)` float32.
+        `logits`: `(batch, size, size, K)` float32. With deep supervision also `auxiliary_2`, `auxiliary_4` and
+        `auxiliary_8` at these strides, or, with residual correction, `auxiliary_<branch>` of both streams at full size.
 
     Raises:
         NetworkError: If the poolings cannot halve the size five times.
     """
-    height, width_pixels = features.shape[1:3]
-    check_size(height)
-    check_size(width_pixels)
-    style = BlockStyle(momentum=batch_norm_momentum, dtype=dtype, seed=seed)
-    masks = []
-    for number, channels in enumerate(ENCODER_CHANNELS, start=1):
-        features, mask = encoder_stage(features, scaled(channels, width), number, style)
-        masks.append(mask)
+    for size in features.shape[1:3]:
+        check_size(size)
+    if design.fusion == "none":
+        pooled, masks = vgg_encoder(features, design.width, style)
+        return _decoded(pooled, masks, classes, style, design)
+    names = [f"{name}_" for name, _ in design.branches]
+    inputs = [
+        SelectBands(indices, dtype=style.dtype, name=f"{name}_bands")(features) for name, indices in design.branches
+    ]
+    if design.fusion == "residual_correction":
+        return _corrected_streams(inputs, names, classes, style, design)
+    encoder = fusenet_encoder if design.fusion == "fusenet" else vfusenet_encoder
+    pooled, masks = encoder(inputs[0], inputs[1], design.width, style, names)
+    return _decoded(pooled, masks, classes, style, design)
+
+
+def _decoder(
+    features: Any, masks: Sequence[Any], style: LayerStyle, design: SegNetDesign, prefix: str = ""
+) -> dict[int, Any]:
+    """Features of the decoder by stride: 16, 8, 4, 2, 1."""
+    found = {}
     for number, channels in zip(range(len(masks), 0, -1), DECODER_CHANNELS, strict=True):
-        features = decoder_stage(features, masks.pop(), scaled(channels, width), number, style)
-    # Logits stay float32 under mixed precision: the loss exponentiates them.
-    return keras.layers.Conv2D(
-        classes,
-        3,
-        padding="same",
-        kernel_initializer=style.initializer("classifier"),
-        dtype="float32",
-        name="classifier",
-    )(features)
+        mask = masks[number - 1] if design.unpooling == "indices" else None
+        features = decoder_stage(features, mask, scaled(channels, design.width), number, style, prefix)
+        found[2 ** (number - 1)] = features
+    return found
+
+
+def _decoded(
+    pooled: Any, masks: Sequence[Any], classes: int, style: LayerStyle, design: SegNetDesign
+) -> dict[str, Any]:
+    found = _decoder(pooled, masks, style, design)
+    logits = classifier(found[1], classes, design.classifier_kernels, style)
+    if not design.deep_supervision:
+        return {"logits": logits}
+    return with_coarser_scales(logits, {stride: found[stride] for stride in COARSER_STRIDES}, classes, style)
+
+
+def _corrected_streams(
+    inputs: Sequence[Any], prefixes: Sequence[str], classes: int, style: LayerStyle, design: SegNetDesign
+) -> dict[str, Any]:
+    """Two whole networks, and the correction of their mean."""
+    logits, features = [], []
+    for bands, prefix in zip(inputs, prefixes, strict=True):
+        pooled, masks = vgg_encoder(bands, design.width, style, prefix)
+        finest = _decoder(pooled, masks, style, design, prefix)[1]
+        features.append(finest)
+        logits.append(classifier(finest, classes, design.classifier_kernels, style, prefix))
+    outputs = {"logits": corrected(logits, features, classes, style)}
+    if design.deep_supervision:
+        outputs |= {f"auxiliary_{name[:-1]}": scores for name, scores in zip(prefixes, logits, strict=True)}
+    return outputs
 
 
 def build_segnet(
@@ -109,7 +153,11 @@ def build_segnet(
     Args:
         size: Pixels a side of the patch.
         bands: Number of bands.
-        classes, width, batch_norm_momentum, dtype, seed: As `segnet`.
+        classes: Number of classes.
+        width: Multiplies the channels of every convolution but the last.
+        batch_norm_momentum: Of the moving statistics.
+        dtype: Keras dtype policy of the layers, such as "float32" or "mixed_bfloat16".
+        seed: Decides the initial weights.
 
     Input shape:
         `(batch, size, size, bands)` float32.
@@ -121,5 +169,6 @@ def build_segnet(
         NetworkError: If the poolings cannot halve the size five times.
     """
     image = keras.Input((size, size, bands), name="image")
-    logits = segnet(image, classes, width=width, batch_norm_momentum=batch_norm_momentum, dtype=dtype, seed=seed)
-    return keras.Model(image, logits, name="segnet")
+    style = LayerStyle(momentum=batch_norm_momentum, dtype=dtype, seed=seed)
+    outputs = segnet(image, classes, style, SegNetDesign(width=width))
+    return keras.Model(image, outputs["logits"], name="segnet")

@@ -7,16 +7,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from components.dataset.augment_options import AugmentOptions
 from components.dataset.order import Sampling
 from components.options import Options
-
-
-class NetworkOptions(Options):
-    """Which network, and how large."""
-
-    name: Literal["segnet"] = "segnet"
-    width: float = Field(default=1.0, gt=0, le=4)
-    """Multiplies the channels of every convolution but the last; a quarter is about a sixteenth of the work."""
-    batch_norm_momentum: float = Field(default=0.9, gt=0, lt=1)
-    """Of the moving statistics; Keras' 0.99 is too slow for runs of a few hundred steps."""
+from components.training.network_options import NetworkOptions as NetworkOptions
 
 
 class TrainingOptions(Options):

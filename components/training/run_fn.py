@@ -91,7 +91,7 @@ def run_fn(fn_args: Any) -> None:
         DataError, NetworkError, TrainingError: As `components.training.train.train`.
     """
     config = _config(fn_args.custom_config)
-    check_network(config.network, config.record_format.patch_size)
+    check_network(config.network, config.record_format.patch_size, config.record_format.bands)
     train_files = record_files(fn_args.train_files)
     eval_files = record_files(fn_args.eval_files)
     if not train_files:

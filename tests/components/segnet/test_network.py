@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.encoders.style import scaled
 from components.errors import NetworkError
-from components.segnet.network import build_segnet, scaled
+from components.segnet.network import build_segnet
 
 
 def pictures(count: int, size: int = 32, bands: int = 3, seed: int = 0) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""U-Net (Ronneberger, Fischer, Brox 2015)."""

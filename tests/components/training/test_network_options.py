@@ -1,0 +1,49 @@
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from components.training.network_options import NetworkOptions
+
+BRANCHES = {"optical": ["infrared", "red", "green"], "height": ["dsm"]}
+
+
+def test_the_default_is_segnet_from_scratch():
+    options = NetworkOptions()
+    assert (options.name, options.width, options.pretrained, options.fusion) == ("segnet", 1.0, "none", "none")
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"name": "resnet"}, "segnet"),
+        ({"name": "unet", "output_stride": 8}, "unet has no output_stride; it belongs to pspnet, deeplabv3plus"),
+        ({"name": "fcn", "fusion": "fusenet", "branches": BRANCHES}, "fcn has no branches; it belongs to segnet"),
+        ({"name": "segnet", "encoder": "resnet50"}, "segnet has no encoder"),
+        ({"name": "deeplabv3plus", "deep_supervision": True}, "deeplabv3plus has no deep_supervision"),
+        ({"fusion": "fusenet"}, "give branches two names"),
+        ({"fusion": "fusenet", "branches": {"optical": ["red"]}}, "give branches two names"),
+        ({"branches": BRANCHES}, "no fusion"),
+        ({"fusion": "vfusenet", "branches": {"virtual": ["red"], "height": ["dsm"]}}, "virtual"),
+        ({"pretrained": "imagenet", "width": 0.25}, "width 1, not 0.25"),
+        ({"pretrained": "imagenet", "name": "unet"}, "set encoder resnet50"),
+        ({"pretrained": "x.caffemodel", "name": "fcn"}, "for segnet without fusion only"),
+        ({"pretrained_bands": {"red": "red"}}, "no pretrained"),
+        ({"classifier_kernels": []}, "at least 1"),
+        ({"classifier_kernels": [4]}, "classifier_kernels"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(keys: dict, message: str):
+    with pytest.raises(ValidationError, match=message):
+        NetworkOptions(**keys)
+
+
+def test_the_first_branch_stays_the_first_through_json_that_sorts_keys():
+    options = NetworkOptions.model_validate({"fusion": "fusenet", "branches": BRANCHES})
+    sent = json.dumps(options.model_dump(mode="json"), sort_keys=True)
+    received = NetworkOptions.model_validate_json(sent)
+    assert received == options
+    assert [(branch.name, branch.bands) for branch in received.branches] == [
+        ("optical", ("infrared", "red", "green")),
+        ("height", ("dsm",)),
+    ]
