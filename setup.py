@@ -17,7 +17,7 @@ RUNTIME = [
     "dill==0.3.1.1",  # tfx-bsl imports it, Beam no longer brings it
     "rasterio==1.4.4",
     "pyogrio>=0.10",  # vector labels: GeoJSON, GeoPackage, Shapefile
-    "shapely>=2",
+    "shapely>=2.1",
     "numexpr>=2.10",  # derived bands
     "pystac>=1.10",
     "numpy==1.26.4",
