@@ -7,7 +7,7 @@ from pathlib import Path
 from components.errors import ConfigError
 from components.geo.paths import is_remote
 from serving.map_outputs import MapOutputs
-from serving.map_polygons import PolygonOptions
+from serving.map_polygons import PolygonOptions, check_polygons_path
 from tfx_pipeline.prediction_tiles import PredictionTile, find_prediction_tiles, is_many
 
 SUFFIXES = {"confidence": ".tif", "scores": ".tif", "polygons": ".gpkg", "areas": ".csv", "stac": ".json"}
@@ -41,7 +41,8 @@ def plan_predictions(
         polygon_options: For the polygons among the outputs.
 
     Raises:
-        ConfigError: If something is to be written to a store, or a tile's name leads out of the folder.
+        ConfigError: If something is to be written to a store, polygons to a file of unknown ending, or a tile's name
+            leads out of the folder.
         MissingFileError: As `find_prediction_tiles`.
     """
     for place in (out, *wanted.values()):
@@ -55,6 +56,8 @@ def plan_predictions(
         return MapOutputs.model_validate({**places, "polygon_options": options})
 
     if not is_many(inputs, out):
+        if "polygons" in wanted:
+            check_polygons_path(Path(wanted["polygons"]))
         (tile,) = find_prediction_tiles(inputs, rasters, asset)
         return [PredictionJob(tile, Path(out), outputs_at(wanted))]
     jobs = []

@@ -127,3 +127,9 @@ def test_a_folder_of_a_store_is_read_as_one_here(tmp_path: Path) -> None:
 def test_maps_are_not_written_to_stores() -> None:
     with pytest.raises(ConfigError, match="no local path"):
         plan_predictions(["a.tif"], "s3://bucket/map.tif", {}, {})
+
+
+def test_polygons_of_an_unknown_kind_are_refused_before_anything_is_predicted(tmp_path: Path) -> None:
+    (tmp_path / "a.tif").touch()
+    with pytest.raises(ConfigError, match="'.kml' is not known"):
+        plan_predictions([str(tmp_path / "a.tif")], str(tmp_path / "m.tif"), {"polygons": "areas.kml"}, {})
