@@ -30,9 +30,11 @@ _REMEDIES = {
         "a model server of TensorFlow Serving's protocol",
         "correct the address: another gRPC service answers there",
     ),
+    "CANCELLED": ("a server that answers what it has begun", "while a server restarts, try again in a moment"),
     "UNAUTHENTICATED": ("a call that says who calls", "give a token that is valid"),
     "PERMISSION_DENIED": ("a caller who may ask this model", "give a token that has the right to"),
 }
+_CANCELLED_HERE = ("Channel closed",)
 _TOO_LARGE = (
     "messages within both sides' limits",
     "send fewer patches a request, or raise max_message_bytes here and grpc.max_receive_message_length there",
@@ -60,9 +62,12 @@ class CallError(ServingError):
 
     @property
     def is_temporary(self) -> bool:
-        """Whether the same call may succeed later: the server is away, or full."""
+        """Whether the same call may succeed later: the server is away, ends, or is full."""
         if self.code == "UNAVAILABLE":
             return not _is_about_tls(self.problem)
+        if self.code == "CANCELLED":
+            # A gRPC server that stops cancels the calls that it has received and not begun (grpc/grpc issue 41785).
+            return True
         return self.code == "RESOURCE_EXHAUSTED" and "larger than max" not in self.problem
 
     @property
@@ -76,9 +81,20 @@ class CallError(ServingError):
         return self.code in ("UNAVAILABLE", "DEADLINE_EXCEEDED") and not self.is_overload
 
 
+class ClosedError(CallError):
+    """A call on a client that is closed, or was closed while it ran."""
+
+    @property
+    def is_temporary(self) -> bool:
+        """It stays closed."""
+        return False
+
+
 def call_error(address: str, error: Any) -> CallError:
     """The `CallError` of a `grpc.RpcError` from the server at `address`."""
     code, details = error.code().name, error.details()
+    if code == "CANCELLED" and str(details).startswith(_CANCELLED_HERE):
+        return closed_error(address)
     expected, remedy = _REMEDIES.get(code, ("an answer", "look at the server's log"))
     if code == "RESOURCE_EXHAUSTED" and "larger than max" in str(details):
         expected, remedy = _TOO_LARGE
@@ -89,7 +105,7 @@ def call_error(address: str, error: Any) -> CallError:
 
 def closed_error(address: str) -> CallError:
     """A call on a client that is closed."""
-    return CallError(f"the connection to {address} is closed", "an open client", "", "CANCELLED")
+    return ClosedError(f"the connection to {address} is closed", "an open client", "", "CANCELLED")
 
 
 def _is_about_tls(text: str) -> bool:

@@ -9,7 +9,7 @@ from serving.call_error import CallError
 _LONGEST_LOOK_SECONDS = 5.0
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 1.0
-_HOPELESS = ("UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED", "FAILED_PRECONDITION", "CANCELLED")
+_HOPELESS = ("UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED", "FAILED_PRECONDITION")
 
 
 class ReadinessWait:
@@ -39,7 +39,7 @@ class ReadinessWait:
             ServingError: If there is no time left, or waiting does not help.
         """
         if isinstance(error, CallError) and (
-            error.code in _HOPELESS or (error.code == "UNAVAILABLE" and not error.is_temporary)
+            error.code in _HOPELESS or (error.code in ("UNAVAILABLE", "CANCELLED") and not error.is_temporary)
         ):
             raise error
         left = self._left()

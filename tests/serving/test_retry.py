@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.call_error import CallError
+from serving.call_error import CallError, closed_error
 from serving.circuit_breaker import CircuitBreaker, CircuitOptions
 from serving.retry import CallPolicy, CircuitOpenError, RetryOptions, Tries
 
@@ -68,13 +68,18 @@ def test_pauses_are_drawn_from_the_upper_half() -> None:
     assert world.pauses == [0.5]
 
 
-@pytest.mark.parametrize("code", ["INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION", "INTERNAL", "CANCELLED"])
+@pytest.mark.parametrize("code", ["INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION", "INTERNAL"])
 def test_what_will_not_change_is_not_tried_again(code: str) -> None:
     world = World()
     with pytest.raises(CallError) as caught:
         world.call([code, "UNAVAILABLE"])
     assert caught.value.code == code
     assert world.pauses == []
+
+
+def test_what_a_server_cancels_as_it_stops_is_tried_again_and_what_this_side_closes_is_not() -> None:
+    assert World().call(["CANCELLED"]) == "answer"
+    assert not closed_error("localhost:8500").is_temporary
 
 
 def test_a_missed_deadline_is_tried_again_only_if_asked_for() -> None:

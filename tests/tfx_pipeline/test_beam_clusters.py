@@ -74,7 +74,7 @@ def make_tiles(folder: Path) -> TileList:
     return TileList(tiles=tuple(sources))
 
 
-def ingest(tiles: TileList, folder: Path, beam: BeamOptions, seconds: float = 240) -> Run:
+def ingest(tiles: TileList, folder: Path, beam: BeamOptions, seconds: float = 300) -> Run:
     """Runs it in a process of its own; nothing that it started outlives it."""
     command = [sys.executable, "-c", INGEST_SCRIPT, tiles.model_dump_json(), INGEST.model_dump_json(), str(folder)]
     log = folder.with_suffix(".log")

@@ -1,54 +1,17 @@
-"""Which arguments Beam gets; and the same tiles give the same bytes whoever distributes them, Flink and Spark too."""
+"""Which arguments Beam gets."""
 
 import os
-import shutil
-import signal
 import stat
-import subprocess
-import sys
 from importlib import metadata
 from pathlib import Path
 
-import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from components.classes import ClassTable, LandClass, encode_colors
 from components.errors import ConfigError
-from components.geo.bands import BandSet
-from components.geo.patches import PatchOptions
-from components.records.write_tile import IngestOptions
-from components.tile_source import TileList, TileSource
-from tests.make_raster import gradient, write_raster
 from tfx_pipeline.beam_runner import BeamOptions, beam_arguments, find_jar
 
-TABLE = ClassTable(classes=(LandClass(name="roof", color=(255, 0, 0)), LandClass(name="lawn", color=(0, 255, 0))))
-INGEST = IngestOptions(
-    table=TABLE, bands=BandSet.of_numbers((1, 2, 3), ("infrared", "red", "green")), patches=PatchOptions(size=16)
-)
-ROOT = Path(__file__).parents[2]
 ON_DATAFLOW = ("--project=p", "--region=r", "--temp_location=gs://b/t", "--sdk_container_image=i")
-
-# What a user's process does: the records of the tiles in `argv[1]`, below `argv[3]`, with Beam's arguments `argv[4:]`.
-INGEST_SCRIPT = """
-import sys
-import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
-from components.records.transforms import WriteRecords
-from components.records.write_tile import IngestOptions
-from components.tile_source import TileList
-
-tiles, ingest = TileList.model_validate_json(sys.argv[1]), IngestOptions.model_validate_json(sys.argv[2])
-with beam.Pipeline(options=PipelineOptions(sys.argv[4:])) as pipeline:
-    _ = pipeline | beam.Create(tiles.tiles) | WriteRecords(ingest, sys.argv[3])
-"""
-
-# Understands the job server's command line, and is Beam's own Python job service.
-STAND_IN = """#!/bin/sh
-echo "$@" > "{log}"
-while [ "$1" != --job-port ]; do shift; done
-exec "{python}" -m apache_beam.runners.portability.local_job_service_main -p "$2"
-"""
 
 
 @pytest.fixture
@@ -188,83 +151,3 @@ def test_a_missing_java_is_said(home: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_options_that_do_not_fit_together_are_refused(values: dict, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         BeamOptions(**values)
-
-
-def make_tiles(folder: Path) -> TileList:
-    sources = []
-    for i, split in enumerate(("train", "train", "eval")):
-        ids = np.random.default_rng(i).integers(0, 2, (80, 64 + 16 * i), np.uint8)
-        image = write_raster(folder / f"{i} image.tif", gradient(*ids.shape))
-        label = write_raster(folder / f"{i} label.tif", encode_colors(ids, TABLE))
-        sources.append(TileSource(tile=f"tile {i}", image=str(image), label=str(label), split=split))
-    return TileList(tiles=tuple(sources))
-
-
-def ingest(tiles: TileList, folder: Path, beam: BeamOptions, seconds: float = 90) -> dict[str, bytes]:
-    """The record files that a process of its own writes; nothing that it started outlives it."""
-    command = [sys.executable, "-c", INGEST_SCRIPT, tiles.model_dump_json(), INGEST.model_dump_json(), str(folder)]
-    log = folder.with_suffix(".log")
-    with log.open("w") as file:
-        process = subprocess.Popen(
-            [*command, *beam_arguments(beam)], cwd=ROOT, start_new_session=True, stdout=file, stderr=file
-        )
-    try:
-        code = process.wait(seconds)
-        assert code == 0, log.read_text()[-8000:]
-        assert not group_lives(process.pid), "the job server or a worker outlived the run"
-    except subprocess.TimeoutExpired:
-        pytest.fail(f"not done after {seconds} s\n{log.read_text()[-8000:]}")
-    finally:
-        if group_lives(process.pid):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
-def group_lives(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-@pytest.fixture(scope="module")
-def by_direct_runner(tmp_path_factory: pytest.TempPathFactory) -> tuple[TileList, dict[str, bytes]]:
-    """Three tiles, and their record files as the direct runner writes them."""
-    folder = tmp_path_factory.mktemp("direct")
-    tiles = make_tiles(folder / "tiles")
-    records = ingest(tiles, folder / "records", BeamOptions())
-    assert len(records) == len(tiles.tiles) == 3
-    return tiles, records
-
-
-@pytest.mark.slow
-def test_records_through_a_job_server_are_the_direct_runners(
-    home: Path, tmp_path: Path, by_direct_runner: tuple[TileList, dict[str, bytes]]
-) -> None:
-    """The way to Flink, with Beam's own Python job service at its end: it is started, used by loopback, and stopped."""
-    log = home / "job server.txt"
-    write_program(home / "bin" / "java", STAND_IN.format(log=log, python=sys.executable))
-    jar = write_jar(home / "flink.jar")
-    tiles, direct = by_direct_runner
-    through = ingest(tiles, tmp_path / "through", BeamOptions(runner="flink", workers=2, job_server_jar=jar))
-    assert f"ALL-UNNAMED {jar} --flink-master [auto]" in log.read_text()
-    assert through == direct
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("runner", ["flink", "spark"])
-def test_records_of_a_real_cluster_are_the_direct_runners(
-    runner: str, tmp_path: Path, by_direct_runner: tuple[TileList, dict[str, bytes]]
-) -> None:
-    """Flink's and Spark's own local cluster inside Beam's job server, two workers."""
-    beam = BeamOptions(runner=runner, workers=2)  # type: ignore[arg-type]
-    if not shutil.which("java"):
-        pytest.skip(f"{runner} needs a java on the PATH")
-    try:
-        find_jar(beam)
-    except ConfigError as error:
-        pytest.skip(f"{error.problem}; to have one: {error.remedy}")
-    tiles, direct = by_direct_runner
-    assert ingest(tiles, tmp_path / runner, beam) == direct
