@@ -55,7 +55,7 @@ class Task:
         """
         with self._done:
             if self.error is not None:
-                raise StatusError(self.error.code, self.error.message)
+                raise StatusError(self.error.code, self.error.message, self.error.quotes_request)
             return self.outputs
 
 
@@ -91,6 +91,7 @@ class BatchQueue:
         self._timeout = options.batch_timeout_micros / 1e6
         self.process = process
         self._batches: deque[_Batch] = deque([_Batch()])
+        self.closed = False
 
     def submit(self, task: Task, split: Callable[[Task, list[int]], list[Task]]) -> list[Task]:
         """Enqueues a task, or runs it at once where nothing is gained by waiting.
@@ -211,6 +212,7 @@ class BatchScheduler:
         """Forgets a queue that gets no more tasks; those it holds are refused."""
         with self._changed:
             self._queues.remove(queue)
+            queue.closed = True
             left = queue._batches
         for batch in left:
             for task in batch.tasks:
@@ -219,7 +221,7 @@ class BatchScheduler:
     def submit(self, queue: BatchQueue, task: Task, split: Callable[[Task, list[int]], list[Task]]) -> list[Task]:
         """See `BatchQueue.submit`."""
         with self._changed:
-            if self._closed:
+            if self._closed or queue.closed:
                 raise unavailable("the server is shutting down")
             inline = (
                 self._running < self._num_threads

@@ -13,6 +13,7 @@ from serving.embedded.batch_scheduler import BatchQueue, BatchScheduler, Task
 from serving.embedded.status import Code, StatusError, failed_precondition, invalid_argument
 
 Arrays = dict[str, NDArray[Any]]
+_NOBODYS_FAULT = {Code.CANCELLED, Code.DEADLINE_EXCEEDED, Code.RESOURCE_EXHAUSTED, Code.UNAVAILABLE, Code.ABORTED}
 
 
 class Session(Protocol):
@@ -28,11 +29,15 @@ class Session(Protocol):
 class BatchingSession:
     """A session whose runs share batches with other callers' runs of the same tensors.
 
+    A task that a kernel refuses fails alone. The stock server fails the whole batch with it, which no caller can tell
+    from a request of his own that is wrong.
+
     Args:
         session: Runs the batches.
         scheduler: The server's threads.
         options: Batch sizes and queue.
-        on_batch: Called with each batch's input size, padded size and the seconds its tasks had queued; for metrics.
+        on_batch: Called with the sizes of each batch's tasks, the padded size of the batch, and the seconds that its
+            tasks had queued; for metrics.
     """
 
     def __init__(
@@ -40,7 +45,7 @@ class BatchingSession:
         session: Session,
         scheduler: BatchScheduler,
         options: BatchingOptions,
-        on_batch: Callable[[int, int, list[float]], None] | None = None,
+        on_batch: Callable[[list[int], int, list[float]], None] | None = None,
     ) -> None:
         self._session = session
         self._scheduler = scheduler
@@ -90,11 +95,17 @@ class BatchingSession:
         try:
             outputs = self._run_batch(tasks, fetches)
         except StatusError as error:
+            if error.quotes_request and len(tasks) > 1 and error.code not in _NOBODYS_FAULT:
+                # A kernel that refuses one task's values refuses the batch. Halves find the one, and the others live.
+                middle = len(tasks) // 2
+                self._process(tasks[:middle], fetches)
+                self._process(tasks[middle:], fetches)
+                return
             for task in tasks:
                 task.finish(error=error)
-        except BaseException as error:
+        except BaseException as error:  # whatever it is, callers wait for their tasks
             for task in tasks:
-                task.finish(error=StatusError(Code.INTERNAL, f"{type(error).__name__}: {error}"))
+                task.finish(error=StatusError(Code.INTERNAL, f"{type(error).__name__}: {error}", quotes_request=True))
             if not isinstance(error, Exception):
                 raise
         else:
@@ -106,7 +117,7 @@ class BatchingSession:
         size = sum(task.size for task in tasks)
         padded = self._options.padded_size(size)
         if self._on_batch is not None:
-            self._on_batch(size, padded, [now - task.enqueued_at for task in tasks])
+            self._on_batch([task.size for task in tasks], padded, [now - task.enqueued_at for task in tasks])
         deadlines = [task.deadline for task in tasks]
         timeout = None
         if None not in deadlines:
@@ -168,9 +179,9 @@ def merge_feeds(tasks: Sequence[Task], padding: int, pad_inner: bool = False) ->
             values = _padded_to_largest(values)
         elif any(value.shape[1:] != values[0].shape[1:] for value in values):
             raise failed_precondition(
-                f"Tensors with name '{name}' from different tasks have different shapes and padding is turned off."
-                "Set pad_variable_length_inputs to true, or ensure that all tensors with the same name"
-                "have equal dimensions starting with the first dim."
+                f"Tensors with name '{name}' from different tasks have different shapes and padding is turned off. "
+                "Set pad_variable_length_inputs to true, or ensure that all tensors with the same name have equal "
+                "dimensions starting with the first dim."
             )
         if any(value.dtype != values[0].dtype for value in values):
             raise StatusError(

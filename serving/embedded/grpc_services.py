@@ -1,28 +1,28 @@
 """The gRPC face of the model host: PredictionService, ModelService, and health."""
 
-import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import grpc
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
-from serving.embedded.failures import log_failure
+from serving.embedded.failures import log_failure, unexpected_failure
+from serving.embedded.health import Health
 from serving.embedded.model_host import ModelHost
 from serving.embedded.status import Code, StatusError, wire_message
-from serving.wire_messages import HEALTH_STATUS, message_class
 
-_log = logging.getLogger(__name__)
 _GRPC_CODES = {code.value[0]: code for code in grpc.StatusCode}
+_LONGEST_DEADLINE = 10 * 365 * 86400.0
+"""Seconds; a call without a deadline says that it has the year 2262 left, which no run option can hold."""
 
 
-def add_services(server: Any, host: ModelHost, with_health: bool) -> None:
+def add_services(server: Any, host: ModelHost, health: Health | None) -> None:
     """Registers all services on a `grpc.Server`."""
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(_PredictionService(host), server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(_ModelService(host), server)
-    if with_health:
-        server.add_generic_rpc_handlers((_health_handler(),))
+    if health is not None:
+        server.add_generic_rpc_handlers((health.handler,))
 
 
 class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -59,12 +59,14 @@ class _ModelService(model_service_pb2_grpc.ModelServiceServicer):
 def _answer(method: str, request: Any, context: Any, handle: Callable[[Any, float | None], Any]) -> Any:
     started = time.monotonic()
     try:
-        return handle(request, context.time_remaining())
+        if not context.is_active():  # given up while it waited for a thread: nobody would read the answer
+            raise StatusError(Code.CANCELLED, "the caller is gone")
+        left = context.time_remaining()
+        return handle(request, left if left is not None and left < _LONGEST_DEADLINE else None)
     except StatusError as error:
         failure = error
     except Exception as error:  # the server goes on; the caller learns the kind, the log the place
-        _log.exception("unexpected failure in %s", method)
-        failure = StatusError(Code.INTERNAL, f"{type(error).__name__}: {error}")
+        failure = unexpected_failure(method, error)
     log_failure(method, _model_name(request), failure, time.monotonic() - started)
     context.abort(_GRPC_CODES[int(failure.code)], wire_message(failure.message))
 
@@ -74,32 +76,3 @@ def _model_name(request: Any) -> str:
         return str(request.model_spec.name)
     tasks = getattr(request, "tasks", None)
     return str(tasks[0].model_spec.name) if tasks else ""
-
-
-def _health_handler() -> Any:
-    request_class = message_class("grpc.health.v1.HealthCheckRequest")
-    response_class = message_class("grpc.health.v1.HealthCheckResponse")
-    serving = {"", "ModelService", "PredictionService"}
-
-    def check(request: Any, context: Any) -> Any:
-        if request.service not in serving:
-            context.abort(grpc.StatusCode.NOT_FOUND, "")
-        return response_class(status=HEALTH_STATUS["SERVING"])
-
-    def watch(request: Any, context: Any) -> Iterator[Any]:
-        status = "SERVING" if request.service in serving else "SERVICE_UNKNOWN"
-        yield response_class(status=HEALTH_STATUS[status])
-        while context.is_active():  # the state never changes: the port is open only while all serve
-            time.sleep(1.0)
-
-    return grpc.method_handlers_generic_handler(
-        "grpc.health.v1.Health",
-        {
-            "Check": grpc.unary_unary_rpc_method_handler(
-                check, request_class.FromString, response_class.SerializeToString
-            ),
-            "Watch": grpc.unary_stream_rpc_method_handler(
-                watch, request_class.FromString, response_class.SerializeToString
-            ),
-        },
-    )

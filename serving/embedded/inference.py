@@ -10,11 +10,10 @@ from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis import classification_pb2, inference_pb2, regression_pb2
 
 from serving.embedded.batching_session import Session
+from serving.embedded.method_names import CLASSIFY_METHOD, REGRESS_METHOD
 from serving.embedded.predict import DEFAULT_SIGNATURE, fill_model_spec
-from serving.embedded.status import Code, StatusError, failed_precondition, invalid_argument
+from serving.embedded.status import Code, StatusError, invalid_argument
 
-CLASSIFY_METHOD = "tensorflow/serving/classify"
-REGRESS_METHOD = "tensorflow/serving/regress"
 _INPUTS, _CLASSES, _SCORES, _OUTPUTS = "inputs", "classes", "scores", "outputs"
 
 Signatures = Mapping[str, Any]
@@ -137,10 +136,10 @@ def _classification_tensors(signature: Any) -> tuple[str, dict[str, str]]:
     if len(signature.outputs) not in (1, 2):
         raise invalid_argument(f"Expected one or two output Tensors, found {len(signature.outputs)}")
     if _INPUTS not in signature.inputs:
-        raise failed_precondition("No classification inputs found in SignatureDef: " + str(signature))
+        raise invalid_argument("No classification inputs found in SignatureDef: " + str(signature))
     outputs = {alias: signature.outputs[alias].name for alias in (_CLASSES, _SCORES) if alias in signature.outputs}
     if not outputs:
-        raise failed_precondition(
+        raise invalid_argument(
             f'Expected classification signature outputs to contain at least one of "{_CLASSES}" or "{_SCORES}". '
             "Signature was: " + str(signature)
         )
@@ -153,9 +152,9 @@ def _regression_tensors(signature: Any) -> tuple[str, str]:
     if len(signature.outputs) != 1:
         raise invalid_argument("Expected one output Tensor.")
     if _INPUTS not in signature.inputs:
-        raise failed_precondition("No regression inputs found in SignatureDef: " + str(signature))
+        raise invalid_argument("No regression inputs found in SignatureDef: " + str(signature))
     if _OUTPUTS not in signature.outputs:
-        raise failed_precondition("No regression outputs found in SignatureDef: " + str(signature))
+        raise invalid_argument("No regression outputs found in SignatureDef: " + str(signature))
     return signature.inputs[_INPUTS].name, signature.outputs[_OUTPUTS].name
 
 

@@ -40,6 +40,8 @@ def predictions_json(outputs: Mapping[str, Any], layout: Format) -> str:
     for name, array in arrays.items():
         if array.ndim == 0:
             raise invalid_argument(f"Tensor name: {name} has no shape information ")
+        if not len(array):
+            raise invalid_argument(f"Tensor name: {name} has invalid batch size: 0")
         if rows not in (-1, len(array)):
             raise invalid_argument(f"Tensor name: {name} has inconsistent batch size: {len(array)} expecting: {rows}")
         rows = len(array)

@@ -1,8 +1,7 @@
 """A version in memory: its session, with or without batching, warmed up."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from serving.embedded.batching_session import BatchingSession, Session
 from serving.embedded.saved_model import SavedModelSession
-from serving.embedded.status import not_found
+from serving.embedded.status import unavailable
 
 
 class LoadedVersion:
@@ -52,31 +51,33 @@ class LoadedVersion:
             session = self._batching
         return session.run(feeds, fetches, timeout)
 
-    @contextmanager
-    def in_use(self) -> Iterator["LoadedVersion"]:
-        """Keeps the version loaded for the block.
+    def acquire(self) -> None:
+        """Keeps the version loaded until `release`.
 
         Raises:
-            StatusError: NOT_FOUND if it is being unloaded.
+            StatusError: UNAVAILABLE if it is closed: only a server that stops closes what can still be found.
         """
         with self._idle:
             if self._closing:
-                raise not_found(f"Servable not found for request: Specific({self.name}, {self.version})")
+                raise unavailable("the server is shutting down")
             self._users += 1
-        try:
-            yield self
-        finally:
-            with self._idle:
-                self._users -= 1
-                if not self._users:
-                    self._idle.notify_all()
 
-    def close(self) -> None:
-        """Waits for the requests that run, then frees the session."""
+    def release(self) -> None:
+        """Ends what `acquire` began."""
+        with self._idle:
+            self._users -= 1
+            if not self._users:
+                self._idle.notify_all()
+
+    def close(self, timeout: float | None = None) -> None:
+        """Waits for the requests that run, then frees the session.
+
+        Args:
+            timeout: Seconds after which what still runs is cancelled; None waits as long as it takes.
+        """
         with self._idle:
             self._closing = True
-            while self._users:
-                self._idle.wait()
+            self._idle.wait_for(lambda: not self._users, timeout)
         if self._batching is not None:
             self._batching.close()
         self._saved_model.close()

@@ -1,12 +1,11 @@
 """What answers the services' requests, whatever carries them: the models, found by specification, and what they do."""
 
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from contextlib import AbstractContextManager
+from typing import Any
 
-import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
@@ -14,24 +13,19 @@ from tensorflow_serving.apis import (
     model_management_pb2,
 )
 
-from components.errors import ConfigError, MissingFileError
-from serving.batching import BatchingOptions, parse_batching
 from serving.deploy.models_config import models_of, read_models_config
 from serving.embedded import inference, metrics
 from serving.embedded.batch_scheduler import BatchScheduler
-from serving.embedded.batching_session import BatchingSession
 from serving.embedded.loaded_version import LoadedVersion
+from serving.embedded.method_names import check_method_name
 from serving.embedded.options import ServerOptions
 from serving.embedded.predict import DEFAULT_SIGNATURE, fill_model_spec, predict
-from serving.embedded.saved_model import SavedModelSession
 from serving.embedded.status import Code, StatusError, invalid_argument, not_found
+from serving.embedded.version_loader import VersionLoader, translated
 from serving.embedded.version_manager import VersionManager
-from serving.embedded.warmup import warm_up
 from serving.served_model import ServedModel
 
-PER_MODEL_BATCHING_FILE = "batching_params.pbtxt"
 _SIGNATURE_DEF = "signature_def"
-Value = TypeVar("Value")
 
 
 class ModelHost:
@@ -46,19 +40,20 @@ class ModelHost:
 
     def __init__(self, options: ServerOptions) -> None:
         self._options = options
+        self.metrics = metrics.Metrics()
         self._scheduler = BatchScheduler(options.batching.num_batch_threads) if options.batching.enabled else None
         self._manager = VersionManager(
-            self._load,
+            lambda model, version, path: self._loader.load(model, version, path),
             poll_seconds=options.file_system_poll_wait_seconds,
             max_load_retries=options.max_num_load_retries,
-            load_retry_seconds=options.load_retry_interval_micros / 1e6,
+            load_retry_seconds=max(0, options.load_retry_interval_micros) / 1e6,
             labels_for_unavailable=options.allow_version_labels_for_unavailable_models,
         )
         self._reloading = threading.Lock()
-        self.metrics = metrics.Metrics()
 
     def start(self, timeout: float | None = None) -> None:
         """Loads the configured models; returns when each has a version that serves, at the latest after `timeout` s."""
+        self._loader = VersionLoader(self._options, self._scheduler, self.metrics)
         models = self._configured_models()
         self._manager.start(models)
         self._manager.wait_until_available([model.name for model in models], timeout)
@@ -106,7 +101,7 @@ class ModelHost:
             if name != _SIGNATURE_DEF:
                 raise invalid_argument(f"Metadata field {name} is not supported")
         response = get_model_metadata_pb2.GetModelMetadataResponse()
-        with self._find(request.model_spec).in_use() as model:
+        with self._in_use(request.model_spec) as model:
             signatures = get_model_metadata_pb2.SignatureDefMap()
             for name, signature in model.signatures.items():
                 signatures.signature_def[name].CopyFrom(signature)
@@ -141,7 +136,7 @@ class ModelHost:
         """A `ReloadConfigResponse`; failures stand in its status, as in the stock server."""
         response = model_management_pb2.ReloadConfigResponse()
         try:
-            models = _translated(lambda: models_of(request.config))
+            models = translated(lambda: models_of(request.config))
             with self._reloading:
                 self._manager.reload(models)
         except StatusError as error:
@@ -151,7 +146,7 @@ class ModelHost:
 
     def input_infos(self, spec: Any) -> dict[str, Any]:
         """Input name -> `TensorInfo` of the signature that a `ModelSpec` names; the REST API reads JSON by it."""
-        with self._find(spec).in_use() as model:
+        with self._in_use(spec) as model:
             name = spec.signature_name or DEFAULT_SIGNATURE
             if name not in model.signatures:
                 raise invalid_argument(f'Serving signature name: "{name}" not found in signature def')
@@ -174,14 +169,17 @@ class ModelHost:
             code = error.code
             raise
         finally:
-            self.metrics.increment(metrics.REQUEST_COUNT, name, code.name)
+            # Names that callers make up would each be a line of their own for ever.
+            self.metrics.increment(metrics.REQUEST_COUNT, name if self._manager.knows(name) else "", code.name)
 
     def _on_version(
         self, answer: Callable[..., Any], holder: Any, request: Any, timeout: float | None, api: str
     ) -> Any:
         if not holder.HasField("model_spec"):
             raise invalid_argument("Missing ModelSpec")
-        with self._find(holder.model_spec).in_use() as model:
+        with self._in_use(holder.model_spec) as model:
+            if self._options.enable_signature_method_name_check:
+                check_method_name(model.signatures, request, api)
             session = _TimedSession(model, self.metrics, api)
             return answer(model.signatures, session, request, model.version, timeout)
 
@@ -189,20 +187,11 @@ class ModelHost:
         self.metrics.observe(metrics.EXAMPLE_COUNTS, name, value=count)
         self.metrics.increment(metrics.EXAMPLE_TOTAL, name, by=count)
 
-    def _record_batch(self, size: int, padded: int, queued: list[float]) -> None:
-        self.metrics.increment(metrics.WRAPPED_RUNS)
-        self.metrics.observe(metrics.INPUT_BATCH_SIZE, value=size)
-        self.metrics.observe(metrics.PROCESSED_BATCH_SIZE, value=padded)
-        self.metrics.observe(metrics.PADDING_SIZE, value=padded - size)
-        pool = self._options.batching.thread_pool_name
-        for seconds in queued:
-            self.metrics.observe(metrics.QUEUING_LATENCY, pool, value=seconds * 1e6)
-
-    def _find(self, spec: Any) -> LoadedVersion:
+    def _in_use(self, spec: Any) -> AbstractContextManager[LoadedVersion]:
         if not spec.name:
             raise invalid_argument("ModelSpec has no name specified.")
         choice = spec.WhichOneof("version_choice")
-        return self._manager.find(
+        return self._manager.in_use(
             spec.name,
             version=spec.version.value if choice == "version" else None,
             label=spec.version_label if choice == "version_label" else None,
@@ -211,40 +200,8 @@ class ModelHost:
     def _configured_models(self) -> tuple[ServedModel, ...]:
         options = self._options
         if options.model_config_file:
-            return _translated(lambda: read_models_config(options.model_config_file))
+            return translated(lambda: read_models_config(options.model_config_file))
         return (ServedModel(name=options.model_name, base_path=options.model_base_path),)
-
-    def _batching_of(self, path: str) -> BatchingOptions | None:
-        """The server's batching parameters, or the version's own where each has its own; None does not batch."""
-        if not self._options.enable_per_model_batching_parameters:
-            return self._options.batching
-        file = f"{path}/{PER_MODEL_BATCHING_FILE}"
-        if not tf.io.gfile.exists(file):
-            return None
-        with tf.io.gfile.GFile(file) as source:
-            return _translated(lambda: parse_batching(source.read(), file))
-
-    def _load(self, model: ServedModel, version: int, path: str) -> LoadedVersion:
-        tags = [tag.strip() for tag in self._options.saved_model_tags.split(",")]
-        saved_model = SavedModelSession(path, tags, session_config(self._options))
-        batching = None
-        options = self._batching_of(path)
-        if self._scheduler is not None and options is not None:
-            batching = BatchingSession(saved_model, self._scheduler, options, self._record_batch)
-        loaded = LoadedVersion(model.name, version, saved_model, batching)
-        if self._options.enable_model_warmup:
-            started = time.monotonic()
-            try:
-                if warm_up(loaded, path):
-                    microseconds = (time.monotonic() - started) * 1e6
-                    self.metrics.observe(metrics.WARMUP_LATENCY, path, "OK", value=microseconds)
-            except StatusError as error:
-                loaded.close()
-                raise StatusError(error.code, f"Warmup failed: {error.message}") from error
-            except BaseException:
-                loaded.close()
-                raise
-        return loaded
 
 
 class _TimedSession:
@@ -263,35 +220,3 @@ class _TimedSession:
         microseconds = (time.monotonic() - started) * 1e6
         self._metrics.observe(metrics.RUNTIME_LATENCY, self._model.name, self._api, "TF1", value=microseconds)
         return results
-
-
-def _translated(read: Callable[[], Value]) -> Value:
-    try:
-        return read()
-    except MissingFileError as error:
-        raise not_found(error.problem) from error
-    except ConfigError as error:
-        raise invalid_argument(error.problem) from error
-
-
-def session_config(options: ServerOptions) -> Any:
-    """The `ConfigProto` that models are run under."""
-    config = tf.compat.v1.ConfigProto()
-    config.intra_op_parallelism_threads = (
-        options.tensorflow_intra_op_parallelism or options.tensorflow_session_parallelism
-    )
-    config.inter_op_parallelism_threads = (
-        options.tensorflow_inter_op_parallelism or options.tensorflow_session_parallelism
-    )
-    config.gpu_options.per_process_gpu_memory_fraction = options.per_process_gpu_memory_fraction
-    config.gpu_options.allow_growth = not options.per_process_gpu_memory_fraction
-    return config
-
-
-def worker_threads(options: ServerOptions) -> int:
-    """How many threads answer requests."""
-    if options.grpc_max_threads:
-        return options.grpc_max_threads
-    cores = os.cpu_count() or 1
-    batching: BatchingOptions = options.batching
-    return max(4 * cores, min(256, 2 * batching.max_batch_size) if batching.enabled else 0)

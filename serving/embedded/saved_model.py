@@ -79,7 +79,7 @@ class SavedModelSession:
                 options, feed_dict, [self._tensor(name) for name in fetches], [], None
             )
         except tf.errors.OpError as error:
-            raise StatusError(Code(error.error_code), error.message) from error
+            raise StatusError(Code(error.error_code), error.message, quotes_request=True) from error
         finally:
             if options is not None:
                 pywrap_tf_session.TF_DeleteBuffer(options)

@@ -33,20 +33,22 @@ class StatusError(Exception):
     Args:
         code: The canonical code.
         message: The text that the stock server would send.
+        quotes_request: Whether the text may hold values of the request: it goes to the caller, not into the log.
     """
 
-    def __init__(self, code: Code, message: str) -> None:
+    def __init__(self, code: Code, message: str, quotes_request: bool = False) -> None:
         super().__init__(code, message)
         self.code = code
         self.message = message
+        self.quotes_request = quotes_request
 
     def __str__(self) -> str:
         return f"{self.code.name}: {self.message}"
 
 
-def invalid_argument(message: str) -> StatusError:
+def invalid_argument(message: str, quotes_request: bool = False) -> StatusError:
     """INVALID_ARGUMENT with `message`."""
-    return StatusError(Code.INVALID_ARGUMENT, message)
+    return StatusError(Code.INVALID_ARGUMENT, message, quotes_request)
 
 
 def not_found(message: str) -> StatusError:

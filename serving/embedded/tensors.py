@@ -15,8 +15,9 @@ from tensorflow.core.framework import types_pb2
 
 from serving.embedded.status import invalid_argument
 
-_MAX_FILLED_BYTES = 1 << 31
-"""A few bytes on the wire may ask for a tensor filled with one value; larger ones are refused."""
+_MAX_FILLED_BYTES = 1 << 28
+"""A few bytes on the wire may ask for a tensor filled with one value; larger ones are refused, or a handful of such
+requests at a time would take the machine's memory."""
 
 # dtype -> number of the packed TensorProto field (tensor.proto) that holds its values as little-endian words ...
 _FIXED_WIDTH_FIELDS = {
@@ -61,19 +62,20 @@ def decode_tensor(alias: str, proto: Any) -> NDArray[Any]:
     except (TypeError, KeyError):
         raise parsing_error from None
     count = math.prod(shape)
-    if dtype.kind != "O" and proto.tensor_content:
-        if len(proto.tensor_content) != count * dtype.itemsize:
-            raise parsing_error
-        return np.frombuffer(proto.tensor_content, dtype).reshape(shape)
-    if proto.dtype == types_pb2.DT_STRING and len(proto.string_val) == count and not proto.tensor_content:
-        strings = np.empty(count, object)
-        strings[:] = list(proto.string_val)
-        return strings.reshape(shape)
-    if count * dtype.itemsize > _MAX_FILLED_BYTES:
-        raise parsing_error
+    content = proto.tensor_content  # once: every look at a bytes field copies it
     try:
+        if dtype.kind != "O" and content:
+            if len(content) != count * dtype.itemsize:
+                raise parsing_error
+            return np.frombuffer(content, dtype).reshape(shape)
+        if proto.dtype == types_pb2.DT_STRING and not content and len(proto.string_val) == count:
+            strings = np.empty(count, object)
+            strings[:] = list(proto.string_val)
+            return strings.reshape(shape)
+        if count * dtype.itemsize > _MAX_FILLED_BYTES:
+            raise parsing_error
         array = tf.io.parse_tensor(proto.SerializeToString(), proto.dtype).numpy()
-    except (tf.errors.OpError, ValueError, TypeError):
+    except (tf.errors.OpError, ValueError, TypeError):  # among them more dimensions than NumPy has
         raise parsing_error from None
     if proto.dtype == types_pb2.DT_STRING and not isinstance(array, np.ndarray):
         scalar = np.empty((), object)

@@ -7,7 +7,8 @@ unload has its own. All state is behind one condition.
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -18,6 +19,7 @@ from serving.served_model import ServedModel
 
 _log = logging.getLogger(__name__)
 _TICK_SECONDS = 0.1
+_CANCEL_SECONDS = 5.0  # what still runs after a server has drained is cancelled then
 
 State = Literal["START", "LOADING", "AVAILABLE", "UNLOADING", "END"]
 _PHASES: dict[State, Literal["new", "busy", "ready", "failed"]] = {
@@ -133,11 +135,11 @@ class VersionManager:
             else:
                 return
         if failed:
-            reasons = ", ".join(
-                f"{{name: {name} version: {status.version}}} due to error: {status.error}"
+            reasons = "".join(
+                f"{{{{name: {name} version: {status.version}}} due to error: {status.error}}}, "
                 for name, status in failed.items()
             )
-            raise StatusError(Code.UNKNOWN, f"{len(failed)} servable(s) did not become available: {{{reasons}, }}")
+            raise StatusError(Code.UNKNOWN, f"{len(failed)} servable(s) did not become available: {{{reasons}}}")
 
     def find(self, name: str, version: int | None = None, label: str | None = None) -> LoadedVersion:
         """The version that answers a request: the one named, or the highest that serves.
@@ -163,6 +165,28 @@ class VersionManager:
         wanted = f"Latest({name})" if version is None else f"Specific({name}, {version})"
         raise not_found(f"Servable not found for request: {wanted}")
 
+    @contextmanager
+    def in_use(self, name: str, version: int | None = None, label: str | None = None) -> Iterator[LoadedVersion]:
+        """The version of `find`, which stays loaded for the block.
+
+        Found and held in one step: a version that was found a moment ago may be unloading now, and the request, which
+        would have been right with its successor, would fail.
+
+        Raises:
+            StatusError: As `find`.
+        """
+        with self._changed:
+            loaded = self.find(name, version, label)
+            loaded.acquire()
+        try:
+            yield loaded
+        finally:
+            loaded.release()
+
+    def knows(self, name: str) -> bool:
+        """Whether a model of that name is, or was, served."""
+        return name in self._versions
+
     def statuses(self, name: str) -> list[VersionStatus]:
         """All versions ever known of a model, the highest first."""
         with self._changed:
@@ -181,7 +205,7 @@ class VersionManager:
                 thread.join()
         for status in loaded:
             if status.loaded is not None:
-                status.loaded.close()
+                status.loaded.close(_CANCEL_SECONDS)
                 status.loaded = None
 
     def _adopt(self, models: Iterable[ServedModel]) -> None:
@@ -229,6 +253,9 @@ class VersionManager:
         except StatusError as error:
             _log.error("FileSystemStoragePathSource encountered a filesystem access error: %s", error.message)
             return
+        except Exception as error:  # whatever a file system raises: the next poll must still come
+            _log.error("the base paths cannot be listed: %s: %s", type(error).__name__, error)
+            return
         with self._changed:
             for model in models:
                 if self._models.get(model.name) is not model:
@@ -254,7 +281,10 @@ class VersionManager:
                     return
                 acted = False
                 for name in list(self._versions):
-                    acted |= self._act(name)
+                    try:
+                        acted |= self._act(name)
+                    except RuntimeError as error:  # no thread to be had just now: the next tick tries again
+                        _log.error("%s: %s", name, error)
                 if not acted:
                     self._changed.wait(_TICK_SECONDS)
 
@@ -269,13 +299,16 @@ class VersionManager:
             model = self._models.get(name)
             if model is None:
                 return False
-            status.state = "LOADING"
             work = threading.Thread(target=self._load_version, args=(model, status), daemon=True)
         else:
-            status.state = "UNLOADING"
             work = threading.Thread(target=self._unload_version, args=(name, status), daemon=True)
+        before, status.state = status.state, "LOADING" if action.verb == "load" else "UNLOADING"
+        try:
+            work.start()
+        except RuntimeError:
+            status.state = before
+            raise
         self._changed.notify_all()
-        work.start()
         return True
 
     def _load_version(self, model: ServedModel, status: VersionStatus) -> None:
@@ -288,7 +321,7 @@ class VersionManager:
                 _log.info("Loaded servable {name: %s version: %d} in %.1f s", model.name, status.version, seconds)
             except StatusError as failure:
                 error = failure
-            except Exception as failure:
+            except Exception as failure:  # an error of any library: this thread must report it, or it loads for ever
                 error = StatusError(Code.INTERNAL, f"{type(failure).__name__}: {failure}")
             if loaded is None:
                 tries += 1

@@ -6,11 +6,12 @@ from typing import Literal, NamedTuple
 
 import tensorflow as tf
 
+from components.file_systems import load_file_system
 from serving.embedded.saved_model import version_path
 from serving.embedded.status import invalid_argument
 from serving.served_model import ServedModel
 
-_INT64 = re.compile(r"\s*-?\d+\s*")
+_INT64 = re.compile(r"\s*-?\d+\s*", re.ASCII)
 
 
 def parse_version(name: str) -> int | None:
@@ -27,6 +28,7 @@ def list_versions(model: ServedModel) -> dict[int, str]:
     Raises:
         StatusError: INVALID_ARGUMENT if the base path is missing.
     """
+    load_file_system(model.base_path)
     try:
         children = tf.io.gfile.listdir(model.base_path)
     except tf.errors.OpError as error:

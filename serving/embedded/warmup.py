@@ -15,12 +15,13 @@ WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 _MAX_RECORDS = 1000
 
 
-def warm_up(model: LoadedVersion, path: str) -> int:
+def warm_up(model: LoadedVersion, path: str, iterations: int = 1) -> int:
     """Runs a version's warm-up requests, if it has any.
 
     Args:
         model: The loaded version.
         path: Its directory.
+        iterations: How often each request is run; below 1 counts as 1.
 
     Returns:
         How many requests ran.
@@ -40,7 +41,8 @@ def warm_up(model: LoadedVersion, path: str) -> int:
                 )
             log = prediction_log_pb2.PredictionLog()
             log.ParseFromString(record)
-            _replay(model, log)
+            for _ in range(max(1, iterations)):
+                _replay(model, log)
             count += 1
     except tf.errors.OpError as error:
         raise StatusError(

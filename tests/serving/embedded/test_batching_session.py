@@ -31,7 +31,7 @@ class Doubler:
         self.batches.append(feeds["x"])
         self.timeouts.append(timeout)
         if (feeds["x"] < 0).any():
-            raise StatusError(Code.INVALID_ARGUMENT, "negative")
+            raise StatusError(Code.INVALID_ARGUMENT, "negative", quotes_request=True)  # as a kernel's own
         return [{"y": feeds["x"] * 2, "sum": feeds["x"].sum(), "half": feeds["x"][::2]}[name] for name in fetches]
 
 
@@ -185,18 +185,23 @@ def test_a_split_request_that_does_not_fit_says_what_fits(rigs: list[Rig]) -> No
         rig.send(list(range(10))).result(5)
 
 
-def test_a_failing_task_fails_its_batch_alone(rigs: list[Rig]) -> None:
-    rig = rig_of(rigs, max_batch_size=2)
-    rig.hold()
-    bad = [rig.send([-1]), rig.send([1])]
-    rig.wait_for_queue(2)
-    good = rig.send([2, 3])
-    rig.wait_for_queue(3)
-    rig.inner.gate.set()
-    for future in bad:
-        with pytest.raises(StatusError, match="negative"):
-            future.result(5)
-    assert good.result(5)[0].ravel().tolist() == [4, 6]
+@settings(deadline=None, max_examples=15)
+@given(st.lists(st.integers(-1, 1), min_size=1, max_size=9))
+def test_a_task_that_fails_fails_alone(values: list[int]) -> None:
+    rig = Rig(1, max_batch_size=16)
+    try:
+        rig.hold()
+        futures = [rig.send([value, 5]) for value in values]
+        rig.wait_for_queue(len(values))
+        rig.inner.gate.set()
+        for value, future in zip(values, futures, strict=True):
+            if value < 0:
+                with pytest.raises(StatusError, match="negative"):
+                    future.result(5)
+            else:
+                assert future.result(5)[0].ravel().tolist() == [2 * value, 10]
+    finally:
+        rig.close()
 
 
 def test_all_deadlines_past_while_queued(rigs: list[Rig]) -> None:

@@ -178,7 +178,27 @@ def test_status_and_metadata(url: str) -> None:
         ("/v1/models/m:predict", {"instances": []}, 400, "No values in 'instances' array"),
         ("/v1/models/m:predict", {"instances": 3}, 400, "Excepting 'instances' to be an list/array"),
         ("/v1/models/m:predict", {"instances": [1], "inputs": 1}, 400, "expecting only one of"),
-        ("/v1/models/m:predict", {"instances": [["a"]]}, 400, "is not of expected type: float"),
+        (
+            "/v1/models/m:predict",
+            {"instances": [[1], ["a"]]},
+            400,
+            "Failed to process element: 1 of 'instances' list. Error: INVALID_ARGUMENT: JSON Value: \"a\" Type: String "
+            "is not of expected type: float",
+        ),
+        ("/v1/models/m:predict", {"instances": [[1], [[1]]]}, 400, "Expecting shape [1] but got: [1,1]"),
+        (
+            "/v1/models/m:predict",
+            {"instances": [[[1], 2]]},
+            400,
+            "found at incorrect level: 2 in the JSON",
+        ),
+        (
+            "/v1/models/m:predict",
+            {"instances": [{"x": ["a"]}]},
+            400,
+            "Failed to process element: 0 key: x of",
+        ),
+        ("/v1/models/m:predict", {"signature_name": "echo", "instances": [3]}, 400, "Type: Number is not of expected"),
         ("/v1/models/m:predict", {"instances": [[True]]}, 400, "is not of expected type: float"),
         ("/v1/models/m:predict", {"instances": [[1], [1, 2]]}, 400, "Expecting tensor size: 1 but got: 2"),
         ("/v1/models/m:predict", {"instances": [[16777217]]}, 400, "without loss of precision"),

@@ -19,6 +19,8 @@ from serving.client import ClientOptions, SegmentationClient, image_tensor
 from serving.embedded.options import ServerOptions
 from serving.embedded.server import EmbeddedServer
 from serving.transport import CallError
+from tests.serving.embedded.make_models import save_half_plus
+from tests.serving.embedded.wire import Wire, predict_request
 
 Export = Callable[..., Path]
 Start = Callable[..., EmbeddedServer]
@@ -195,3 +197,34 @@ def test_options_that_serve_nothing_are_refused() -> None:
         ServerOptions()
     with pytest.raises(ValueError, match="absolute path"):
         ServerOptions(model_base_path="models")
+
+
+def test_a_server_that_waits_for_its_first_version_stops_when_told_to(tmp_path: Path) -> None:
+    server = EmbeddedServer(ServerOptions(model_base_path=str(tmp_path), port=0))
+    with ThreadPoolExecutor(1) as pool:
+        started = pool.submit(server.start)
+        time.sleep(0.3)
+        assert not started.done()
+        server.stop()
+        assert started.result(5) == ""
+
+
+def test_a_request_that_does_not_end_is_cancelled_after_the_drain(tmp_path: Path, start: Start) -> None:
+    save_half_plus(tmp_path / "m" / "1", 1.0)
+    options = BatchingOptions(max_batch_size=8, batch_timeout_micros=60_000_000)
+    server = start(tmp_path / "m", model_name="m", batching=options, drain_seconds=0.2)
+    wire = Wire(server.address)
+    waiting = wire.prediction.Predict.future(predict_request(name="m"), 30)
+    time.sleep(0.3)
+    started = time.monotonic()
+    server.stop()
+    assert time.monotonic() - started < 8
+    with pytest.raises(grpc.RpcError):
+        waiting.result(5)
+
+
+def test_warm_up_requests_run_as_often_as_asked(tmp_path: Path, export: Export, start: Start) -> None:
+    write_warmup(export(tmp_path / "m" / "1"), patch_size=16, count=2)
+    server = start(tmp_path / "m", batching=BatchingOptions(max_batch_size=4), num_request_iterations_for_warmup=3)
+    assert ":tensorflow:serving:batching_session:wrapped_run_count{} 6" in server._host.metrics.exposition()
+    server.stop()

@@ -75,7 +75,8 @@ def test_tls_and_mutual_tls(model_base: Path, start: Callable[..., EmbeddedServe
             client_verify=verify,
         )
         config.write_text(render_tls(options))
-        server = start(model_base, ssl_config_file=str(config))
+        path = tmp_path / f"{verify}.sock"
+        server = start(model_base, ssl_config_file=str(config), grpc_socket_path=str(path))
         known = grpc.ssl_channel_credentials(authority.pem, peer.key_pem, peer.pem)
         stranger = grpc.ssl_channel_credentials(authority.pem)
         assert ask(server, known) == 1
@@ -86,6 +87,8 @@ def test_tls_and_mutual_tls(model_base: Path, start: Callable[..., EmbeddedServe
             assert ask(server, stranger) == 1
         with pytest.raises(CallError):
             ask(server, None)
+        with pytest.raises(CallError), SegmentationClient(f"unix:{path}", options=ONCE) as plain:  # locked, too
+            assert plain.version
         server.stop()
 
 

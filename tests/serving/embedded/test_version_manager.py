@@ -16,7 +16,7 @@ class FakeVersion:
         self.version = version
         self.closed = False
 
-    def close(self) -> None:
+    def close(self, timeout: float | None = None) -> None:
         self.closed = True
 
 
@@ -164,7 +164,7 @@ def test_a_failed_start_says_which_version_and_why(make: Make, loader: Loader, t
     with pytest.raises(StatusError) as caught:
         manager.wait_until_available(["m"], 10)
     assert caught.value.message == (
-        "1 servable(s) did not become available: {{name: m version: 1} due to error: DATA_LOSS: rotten, }"
+        "1 servable(s) did not become available: {{{name: m version: 1} due to error: DATA_LOSS: rotten}, }"
     )
 
 
