@@ -131,5 +131,5 @@ def test_maps_are_not_written_to_stores() -> None:
 
 def test_polygons_of_an_unknown_kind_are_refused_before_anything_is_predicted(tmp_path: Path) -> None:
     (tmp_path / "a.tif").touch()
-    with pytest.raises(ConfigError, match="'.kml' is not known"):
+    with pytest.raises(ConfigError, match=r"'\.kml' is not known"):
         plan_predictions([str(tmp_path / "a.tif")], str(tmp_path / "m.tif"), {"polygons": "areas.kml"}, {})
