@@ -27,6 +27,7 @@ class ReadinessWait:
         self._clock = clock
         self._began = clock()
         self._pause = _FIRST_PAUSE_SECONDS
+        self._reason: ServingError | None = None
 
     def look_seconds(self) -> float:
         """The deadline of one look."""
@@ -42,12 +43,15 @@ class ReadinessWait:
             error.code in _HOPELESS or (error.code in ("UNAVAILABLE", "CANCELLED") and not error.is_temporary)
         ):
             raise error
+        # The last look may have had no time left to be answered; what was said before it is the reason.
+        if self._reason is None or not isinstance(error, CallError) or error.code != "DEADLINE_EXCEEDED":
+            self._reason = error
         left = self._left()
         if left <= 0:
             raise ServingError(
-                f"the model server at {self._address} is not ready after {self._timeout:g} s: {error.problem}",
-                error.expected,
-                error.remedy,
+                f"the model server at {self._address} is not ready after {self._timeout:g} s: {self._reason.problem}",
+                self._reason.expected,
+                self._reason.remedy,
             ) from error
         pause = min(left, self._pause)
         self._pause = min(_LONGEST_PAUSE_SECONDS, 1.5 * self._pause)

@@ -34,7 +34,7 @@ def patches_of(count: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    "fault", ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "UNAVAILABLE: The batch scheduling queue is full"]
+    "fault", ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "UNAVAILABLE: The batch scheduling queue is full", "CANCELLED"]
 )
 def test_temporary_failures_do_not_show(kind: str, faulty: FaultyServer, fault: str) -> None:
     patches = patches_of(6)
@@ -184,9 +184,9 @@ def test_a_version_that_never_loads_is_told_with_its_reason(kind: str, faulty: F
     faulty.versions = {3: "END"}
     with (
         make_client(kind, faulty.address, version=3) as client,
-        pytest.raises(ServingError, match=r"is not ready after 0\.5 s: .*version 3: END broken"),
+        pytest.raises(ServingError, match=r"is not ready after 2 s: .*version 3: END broken"),
     ):
-        client.wait_until_ready(0.5)
+        client.wait_until_ready(2)
 
 
 def test_an_unhealthy_server_is_told(kind: str, faulty: FaultyServer) -> None:
@@ -195,7 +195,7 @@ def test_an_unhealthy_server_is_told(kind: str, faulty: FaultyServer) -> None:
         make_client(kind, faulty.address) as client,
         pytest.raises(ServingError, match="says that it does not serve"),
     ):
-        client.wait_until_ready(0.3)
+        client.wait_until_ready(2)
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip", "deflate"])
