@@ -8,7 +8,7 @@ import tensorflow_model_analysis as tfma
 from components.classes import ClassTable
 from components.contract import EVALUATE_SIGNATURE
 from components.evaluation.figures import OVERALL_ACCURACY
-from components.evaluation.gate import Gate
+from components.evaluation.gate_options import PATCHES, Gate
 from components.records import patch_example
 
 CANDIDATE = "candidate"
@@ -56,14 +56,25 @@ def _of_whole_split(gates: Sequence[Gate], compare: bool) -> dict[str, tfma.PerS
 
 
 def _thresholds(gates: Sequence[Gate], compare: bool) -> dict[str, tfma.MetricThreshold]:
+    """The strictest of each kind of bound, where several gates are on one figure; of gates on patches."""
     thresholds: dict[str, tfma.MetricThreshold] = {}
     for gate in gates:
+        if gate.view != PATCHES:
+            continue
         threshold = thresholds.setdefault(gate.metric, tfma.MetricThreshold())
-        if gate.at_least is not None:
-            threshold.value_threshold.lower_bound.value = gate.at_least
+        bounds = threshold.value_threshold
+        # An absent figure fails every gate, also one that bounds the change alone: no figure is below -1.
+        least = [-1.0 if gate.at_least is None else gate.at_least]
+        least += [bounds.lower_bound.value] if bounds.HasField("lower_bound") else []
+        bounds.lower_bound.value = max(least)
+        if gate.at_most is not None:
+            most = [bounds.upper_bound.value] if bounds.HasField("upper_bound") else []
+            bounds.upper_bound.value = min([gate.at_most, *most])
         if gate.max_drop is not None and compare:
-            threshold.change_threshold.direction = tfma.MetricDirection.HIGHER_IS_BETTER
-            threshold.change_threshold.absolute.value = -gate.max_drop
+            change = threshold.change_threshold
+            drops = [-change.absolute.value] if change.HasField("absolute") else []
+            change.direction = tfma.MetricDirection.HIGHER_IS_BETTER
+            change.absolute.value = -min([gate.max_drop, *drops])
     if not thresholds:
         # Without any threshold the Evaluator gives no blessing at all. This one only asks that there is a figure.
         thresholds[OVERALL_ACCURACY] = tfma.MetricThreshold()

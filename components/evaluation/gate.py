@@ -1,69 +1,52 @@
-"""The gates a model must pass before it is pushed."""
+"""Judges a model by its gates: figures in, a verdict with value, bound and reason for each bound out.
+
+A figure that is missing or NaN fails every bound. Bounds that compare with the latest blessed model pass where there is
+none, or none that can be compared, and say so.
+"""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from pydantic import Field, model_validator
+from components.evaluation.bootstrap import Difference
+from components.evaluation.gate_options import PATCHES, TILES, EvaluationOptions, Gate, View
 
-from components.evaluation.figures import SUMMARY_FIGURES, figure_names
-from components.options import Options
+__all__ = ["EvaluationOptions", "Gate", "GateVerdict", "View", "ViewFigures", "judge"]
+
+NO_BLESSED_MODEL = "there is no blessed model to compare with"
 
 
-class Gate(Options):
-    """A bound on one figure of the evaluated split.
+@dataclass(frozen=True)
+class ViewFigures:
+    """What the gates of one view are judged by.
 
-    Raises:
-        pydantic.ValidationError: If it bounds nothing.
+    Attributes:
+        candidate: The new model's figures.
+        blessed: The latest blessed model's on the same records or tiles; None where it is not compared.
+        differences: The candidate's less the blessed model's, by paired bootstrap; empty where it is not compared.
+        slices: The same of parts of the split, by the slice's name.
+        not_compared: Why there is no blessed model's figure.
     """
 
-    metric: str
-    """`mean_iou`, `overall_accuracy`, `kappa`, `mean_f1`, or of one class: `iou/building`."""
-    at_least: float | None = Field(default=None, ge=-1, le=1)
-    """The figure itself."""
-    max_drop: float | None = Field(default=None, ge=0, le=2)
-    """How much lower than the latest blessed model's the figure may be, on the same records."""
-
-    @model_validator(mode="after")
-    def _bounds_something(self) -> "Gate":
-        if self.at_least is None and self.max_drop is None:
-            raise ValueError(f"the gate on {self.metric} has no bound; give at_least, max_drop or both")
-        return self
-
-
-class EvaluationOptions(Options):
-    """What is evaluated, and the gates."""
-
-    split: str | None = None
-    """`eval` or `test`; None takes `test` where a tile is listed for it, else `eval`."""
-    gates: tuple[Gate, ...] = ()
-    """Without any, every model that has an overall accuracy at all is blessed."""
-
-    def check_metrics(self, class_names: Sequence[str]) -> None:
-        """Refuses gates on figures that will never be there.
-
-        Raises:
-            ValueError: Naming the gate and the figures there are.
-        """
-        known = figure_names(class_names)
-        for gate in self.gates:
-            if gate.metric not in known:
-                raise ValueError(
-                    f"gate on unknown metric '{gate.metric}'; expected one of {', '.join(SUMMARY_FIGURES)}, or "
-                    f"iou/, f1/, precision/ or recall/ with a class name ({', '.join(class_names)})"
-                )
+    candidate: Mapping[str, float]
+    blessed: Mapping[str, float] | None = None
+    differences: Mapping[str, Difference] = field(default_factory=dict)
+    slices: Mapping[str, "ViewFigures"] = field(default_factory=dict)
+    not_compared: str = NO_BLESSED_MODEL
 
 
 @dataclass(frozen=True)
 class GateVerdict:
-    """One gate, judged.
+    """One bound of a gate, judged.
 
     Attributes:
         metric: The figure's name.
         bound: In words: `at least 0.4`, `at most 0.005 below the blessed model's 0.51`.
         value: The figure; NaN where it is absent.
-        passed: A missing or NaN figure never passes an `at_least` gate.
+        passed: A missing or NaN figure never passes.
         reason: A sentence for a person.
+        view: `patches` or `tiles`.
+        slice: The part of the split; None is all of it.
     """
 
     metric: str
@@ -71,52 +54,89 @@ class GateVerdict:
     value: float
     passed: bool
     reason: str
+    view: View = PATCHES
+    slice: str | None = None
 
 
 def judge(
-    gates: Sequence[Gate], candidate: Mapping[str, float], blessed: Mapping[str, float] | None
+    gates: Sequence[Gate],
+    candidate: Mapping[str, float],
+    blessed: Mapping[str, float] | None,
+    *,
+    tiles: ViewFigures | None = None,
+    not_compared: str = NO_BLESSED_MODEL,
 ) -> list[GateVerdict]:
     """Judges each bound of each gate.
 
     Args:
         gates: The gates.
-        candidate: The new model's figures.
+        candidate: The new model's figures on the patch records.
         blessed: The latest blessed model's figures on the same records, None where there is no such model: then
             gates on change pass, and say so.
+        tiles: Those of whole tiles; None fails every gate on them.
+        not_compared: Why `blessed` is None.
     """
+    views = {PATCHES: ViewFigures(candidate, blessed, not_compared=not_compared), TILES: tiles or ViewFigures({})}
     verdicts = []
     for gate in gates:
-        value = candidate.get(gate.metric, math.nan)
-        shown = "absent" if math.isnan(value) else f"{value:.4f}"
-        if gate.at_least is not None:
-            passed = value >= gate.at_least
-            relation = "reaches" if passed else "does not reach"
-            verdicts.append(
-                GateVerdict(
-                    gate.metric,
-                    f"at least {gate.at_least:g}",
-                    value,
-                    passed,
-                    f"{gate.metric} is {shown} and {relation} {gate.at_least:g}",
-                )
-            )
-        if gate.max_drop is not None:
-            verdicts.append(_judge_drop(gate.metric, gate.max_drop, value, shown, blessed))
+        found = views[gate.view]
+        if gate.slice is not None:
+            found = found.slices.get(gate.slice, ViewFigures({}, not_compared=found.not_compared))
+        verdicts += list(_judge_gate(gate, found))
     return verdicts
 
 
-def _judge_drop(
-    metric: str, max_drop: float, value: float, shown: str, blessed: Mapping[str, float] | None
-) -> GateVerdict:
-    if blessed is None:
-        bound = f"at most {max_drop:g} below the blessed model's"
-        return GateVerdict(
-            metric, bound, value, True, f"{metric} is {shown}; there is no blessed model to compare with"
-        )
-    before = blessed.get(metric, math.nan)
-    bound = f"at most {max_drop:g} below the blessed model's {before:.4f}"
+def _judge_gate(gate: Gate, found: ViewFigures) -> Iterator[GateVerdict]:
+    value = found.candidate.get(gate.metric, math.nan)
+    is_there = not math.isnan(value)
+    where = "" if gate.view == PATCHES else " of whole tiles"
+    where += "" if gate.slice is None else f" in {gate.slice}"
+    said = f"{gate.metric}{where} is {f'{value:.4f}' if is_there else 'absent'}"
+
+    def verdict(bound: str, passed: bool, reason: str) -> GateVerdict:
+        return GateVerdict(gate.metric, bound, value, passed and is_there, f"{said}{reason}", gate.view, gate.slice)
+
+    if gate.at_least is not None:
+        passed = value >= gate.at_least
+        relation = "reaches" if passed else "does not reach"
+        yield verdict(f"at least {gate.at_least:g}", passed, f" and {relation} {gate.at_least:g}")
+    if gate.at_most is not None:
+        passed = value <= gate.at_most
+        relation = "keeps to" if passed else "exceeds" if is_there else "is not known to keep to"
+        yield verdict(f"at most {gate.at_most:g}", passed, f" and {relation} {gate.at_most:g}")
+    if gate.max_drop is not None:
+        yield verdict(*_change(gate, gate.max_drop, value, found))
+    if gate.confidently_better:
+        yield verdict(*_confidence(gate, found))
+
+
+def _change(gate: Gate, most: float, value: float, found: ViewFigures) -> tuple[str, bool, str]:
+    """Bound, whether it is kept, and the reason."""
+    side = "above" if gate.lower_is_better else "below"
+    if found.blessed is None:
+        return f"at most {most:g} {side} the blessed model's", True, f"; {found.not_compared}"
+    before = found.blessed.get(gate.metric, math.nan)
+    bound = f"at most {most:g} {side} the blessed model's {before:.4f}"
     if math.isnan(before):
-        return GateVerdict(metric, bound, value, True, f"{metric} is {shown}; the blessed model's is absent")
-    passed = value >= before - max_drop
-    relation = "keeps to" if passed else "falls below"
-    return GateVerdict(metric, bound, value, passed, f"{metric} is {shown} and {relation} {before - max_drop:.4f}")
+        return bound, True, "; the blessed model's is absent"
+    limit = before + most if gate.lower_is_better else before - most
+    passed = value <= limit if gate.lower_is_better else value >= limit
+    relation = "keeps to" if passed else "exceeds" if gate.lower_is_better and value > limit else "falls below"
+    return bound, passed, f" and {relation} {limit:.4f}"
+
+
+def _confidence(gate: Gate, found: ViewFigures) -> tuple[str, bool, str]:
+    bound = "better than the blessed model's with 95 % confidence"
+    if found.blessed is None:
+        return bound, True, f"; {found.not_compared}"
+    difference = found.differences.get(gate.metric)
+    if difference is None or math.isnan(difference.low):
+        units = 0 if difference is None else difference.units
+        return bound, False, f"; its difference from the blessed model's has no interval, made of {units} unit(s)"
+    passed = difference.high < 0 if gate.lower_is_better else difference.low > 0
+    interval = f"{difference.low:+.4f} to {difference.high:+.4f}"
+    relation = "is confidently better" if passed else "is not confidently better"
+    return bound, passed, (
+        f" and {relation} than the blessed model's: it differs by {difference.value:+.4f}, 95 % interval {interval} "
+        f"over {difference.units} units"
+    )  # fmt: skip

@@ -4,7 +4,9 @@ import math
 
 import pytest
 
-from components.evaluation.gate import EvaluationOptions, Gate, judge
+from components.evaluation.bootstrap import Difference
+from components.evaluation.gate import EvaluationOptions, Gate, ViewFigures, judge
+from components.evaluation.gate_options import check_gates
 
 
 def test_a_gate_on_the_figure_itself() -> None:
@@ -41,3 +43,112 @@ def test_gates_that_bound_nothing_or_no_figure_are_refused() -> None:
     with pytest.raises(ValueError, match="unknown metric 'miou'"):
         EvaluationOptions(gates=(Gate(metric="miou", at_least=0.5),)).check_metrics(["roof"])
     EvaluationOptions(gates=(Gate(metric="iou/roof", at_least=0.5),)).check_metrics(["roof"])
+
+
+def interval(low: float, high: float) -> Difference:
+    return Difference((low + high) / 2, low, high, 1.0, 7)
+
+
+def test_of_a_calibration_error_less_is_better() -> None:
+    name = "expected_calibration_error"
+    gate = Gate(metric=name, view="tiles", at_most=0.1, max_drop=0.02)
+    found = [verdict.passed for verdict in judge([gate], {}, None, tiles=ViewFigures({name: 0.1}, {name: 0.09}))]
+    assert found == [True, True]
+    exceeds, worse = judge([gate], {}, None, tiles=ViewFigures({name: 0.12}, {name: 0.09}))
+    assert (exceeds.passed, worse.passed) == (False, False)
+    assert exceeds.reason == f"{name} of whole tiles is 0.1200 and exceeds 0.1"
+    assert worse.bound == "at most 0.02 above the blessed model's 0.0900"
+    assert judge([gate], {}, None, tiles=ViewFigures({name: 0.02}, {name: 0.09}))[1].passed
+
+
+@pytest.mark.parametrize(
+    ("metric", "low", "high", "passes"),
+    [
+        ("mean_iou", 0.001, 0.02, True),
+        ("mean_iou", -0.001, 0.02, False),
+        ("mean_iou", math.nan, math.nan, False),
+        ("expected_calibration_error", -0.02, -0.001, True),
+        ("expected_calibration_error", 0.001, 0.02, False),
+    ],
+)
+def test_better_with_confidence_means_that_the_interval_lies_on_the_better_side_of_zero(
+    metric: str, low: float, high: float, passes: bool
+) -> None:
+    gate = Gate(metric=metric, view="tiles", confidently_better=True)
+    tiles = ViewFigures({metric: 0.5}, {metric: 0.49}, {metric: interval(low, high)})
+    (verdict,) = judge([gate], {}, None, tiles=tiles)
+    assert verdict.passed is passes
+    assert f"over {7} units" in verdict.reason or "no interval" in verdict.reason
+
+
+def test_gates_on_whole_tiles_look_at_nothing_else() -> None:
+    gate = Gate(metric="mean_iou", view="tiles", at_least=0.5)
+    of_patches = Gate(metric="mean_iou", at_least=0.5)
+    verdicts = judge([gate, of_patches], {"mean_iou": 0.9}, None, tiles=ViewFigures({"mean_iou": 0.1}))
+    assert [(verdict.view, verdict.passed) for verdict in verdicts] == [("tiles", False), ("patches", True)]
+    assert not judge([gate], {"mean_iou": 0.9}, None)[0].passed
+
+
+def test_a_gate_on_a_slice_is_judged_by_the_slice() -> None:
+    gate = Gate(metric="iou/roof", view="tiles", slice="with/roof", at_least=0.5, max_drop=0.1)
+    tiles = ViewFigures(
+        {"iou/roof": 0.1}, {"iou/roof": 0.1}, slices={"with/roof": ViewFigures({"iou/roof": 0.6}, {"iou/roof": 0.8})}
+    )
+    verdicts = judge([gate], {}, None, tiles=tiles)
+    assert [verdict.passed for verdict in verdicts] == [True, False]
+    assert verdicts[0].reason == "iou/roof of whole tiles in with/roof is 0.6000 and reaches 0.5"
+    assert verdicts[0].slice == "with/roof"
+    missing = judge([gate.model_copy(update={"slice": "tile/gone"})], {}, None, tiles=tiles)
+    assert [verdict.passed for verdict in missing] == [False, False]
+
+
+def test_an_absent_figure_fails_a_gate_on_change_too_even_without_a_blessed_model() -> None:
+    gate = Gate(metric="iou/car", view="tiles", max_drop=0.1, confidently_better=True)
+    assert [verdict.passed for verdict in judge([gate], {}, None, tiles=ViewFigures({}))] == [False, False]
+    of_patches = Gate(metric="iou/car", max_drop=0.1)
+    assert not judge([of_patches], {}, None)[0].passed
+    assert not judge([of_patches], {}, {})[0].passed
+
+
+def test_why_a_blessed_model_is_not_compared_is_said() -> None:
+    gate = Gate(metric="mean_iou", view="tiles", confidently_better=True)
+    (verdict,) = judge([gate], {}, None, tiles=ViewFigures({"mean_iou": 0.3}, not_compared="it has other bands"))
+    assert verdict.passed
+    assert verdict.reason == "mean_iou of whole tiles is 0.3000; it has other bands"
+
+
+def test_what_patches_cannot_tell_is_refused_there() -> None:
+    for given in ({"slice": "tile/a", "at_least": 0.1}, {"confidently_better": True}):
+        with pytest.raises(ValueError, match="add view: tiles"):
+            Gate(metric="mean_iou", **given)
+    with pytest.raises(ValueError, match="needs view: tiles"):
+        check_gates([Gate(metric="eroded/mean_iou", at_least=0.1)], ["roof"])
+    check_gates([Gate(metric="eroded/mean_iou", view="tiles", at_least=0.1)], ["roof"])
+    with pytest.raises(ValueError, match="one of the classes roof"):
+        check_gates([Gate(metric="mean_iou", view="tiles", slice="with/lava", at_least=0.1)], ["roof"])
+    with pytest.raises(ValueError, match="slice 'north'"):
+        Gate(metric="mean_iou", view="tiles", slice="north", at_least=0.1)
+
+
+def test_no_gate_is_taken_that_a_run_would_not_judge() -> None:
+    with pytest.raises(ValueError, match="does not evaluate yet"):
+        EvaluationOptions(gates=(Gate(metric="mean_iou", view="tiles", at_least=0.5),)).check_metrics(["roof"])
+
+
+def test_the_strictest_of_several_gates_on_one_figure_is_tfma_s_threshold() -> None:
+    from components.classes import ClassTable, LandClass
+    from components.evaluation.eval_config import build_eval_config
+
+    table = ClassTable(classes=(LandClass(name="roof", color=(1, 0, 0)), LandClass(name="lawn", color=(2, 0, 0))))
+    gates = [
+        Gate(metric="kappa", at_least=0.5, max_drop=0.02),
+        Gate(metric="kappa", at_least=0.3, max_drop=0.05),
+        Gate(metric="iou/roof", max_drop=0.1),
+        Gate(metric="mcc", view="tiles", at_least=0.9),
+    ]
+    (spec,) = build_eval_config(table, gates, compare=True).metrics_specs
+    found = {name: per.thresholds[0].threshold for name, per in spec.per_slice_thresholds.items()}
+    assert sorted(found) == ["iou/roof", "kappa"]
+    assert found["kappa"].value_threshold.lower_bound.value == 0.5
+    assert found["kappa"].change_threshold.absolute.value == -0.02
+    assert found["iou/roof"].value_threshold.lower_bound.value == -1

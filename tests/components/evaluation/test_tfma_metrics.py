@@ -91,6 +91,8 @@ def test_matrices_are_summed_and_divided_once_overall_and_by_tile(tmp_path: Path
     [
         (Gate(metric="overall_accuracy", at_least=0.6), 0.0, True),  # 20 / 30 = 0.667
         (Gate(metric="overall_accuracy", at_least=0.7), 0.0, False),
+        (Gate(metric="overall_accuracy", at_most=0.7), 0.0, True),
+        (Gate(metric="overall_accuracy", at_most=0.6), 0.0, False),
         (Gate(metric="iou/roof", max_drop=0.01), 0.0, True),
         (Gate(metric="iou/roof", max_drop=0.01), 9.0, False),
     ],
@@ -107,8 +109,11 @@ def test_tfma_and_the_verdict_for_people_agree(
     )
 
 
-def test_a_class_that_is_absent_fails_its_gate_in_tfma_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "gate", [Gate(metric="iou/lawn", at_least=0.0), Gate(metric="iou/lawn", max_drop=0.5)], ids=["value", "change"]
+)
+def test_a_class_that_is_absent_fails_its_gate_in_tfma_too(gate: Gate, tmp_path: Path) -> None:
     roof_only = [record("a", [5, 0, 0, 0])] * 3
-    output = evaluate(tmp_path, {CANDIDATE: 0.0}, [Gate(metric="iou/lawn", at_least=0.0)], roof_only)
+    output = evaluate(tmp_path, {CANDIDATE: 0.0}, [gate], roof_only)
     assert not tfma.load_validation_result(output).validation_ok
-    assert not read_evaluation(output).judge([Gate(metric="iou/lawn", at_least=0.0)])[0].passed
+    assert not read_evaluation(output).judge([gate])[0].passed

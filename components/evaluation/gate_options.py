@@ -1,0 +1,113 @@
+"""The gates a model must pass before it is pushed, as a configuration names them: a figure and its bounds.
+
+`components.evaluation.gate` judges them.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from components.evaluation.all_figures import LOWER_IS_BETTER, all_figure_names
+from components.evaluation.figures import SUMMARY_FIGURES, figure_names
+from components.options import Options
+
+View = Literal["patches", "tiles"]
+PATCHES: View = "patches"
+TILES: View = "tiles"
+
+_OF_PLACE = re.compile(r"(tile/.+|zone/.+/r\d+c\d+)", re.DOTALL)
+_OF_CLASS = re.compile(r"(?:with|without)/(.+)", re.DOTALL)
+
+
+class Gate(Options):
+    """Bounds on one figure of the evaluated split; each is judged by itself.
+
+    Raises:
+        pydantic.ValidationError: If it bounds nothing, or asks of the patches what only whole tiles can tell.
+    """
+
+    metric: str
+    """`mean_iou`, `overall_accuracy`, `kappa`, `mean_f1`, or of one class: `iou/building`."""
+    view: View = PATCHES
+    """`patches` are the records, each by itself; `tiles` are whole tiles, predicted as production predicts them."""
+    slice: str | None = None
+    """A part of the split instead of all of it: `tile/a`, `zone/a/r0c2` (a block of a tile), `with/building` or
+    `without/building` (the blocks whose truth holds a class, or does not). Of whole tiles only."""
+    at_least: float | None = Field(default=None, ge=-1, le=1)
+    """The figure itself."""
+    at_most: float | None = Field(default=None, ge=-1, le=1)
+    """The figure itself, for those of which less is better (calibration errors)."""
+    max_drop: float | None = Field(default=None, ge=0, le=2)
+    """How much worse than the latest blessed model's the figure may be, on the same records or tiles: lower, or higher
+    where less is better."""
+    confidently_better: bool = False
+    """The figure must be better than the latest blessed model's with 95 % confidence: the interval of the difference,
+    by paired bootstrap over tiles or blocks, lies on the better side of 0. Of whole tiles only."""
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether less of the figure is better."""
+        return self.metric in LOWER_IS_BETTER
+
+    @model_validator(mode="after")
+    def _bounds_something(self) -> "Gate":
+        bounds = (self.at_least, self.at_most, self.max_drop)
+        if all(bound is None for bound in bounds) and not self.confidently_better:
+            raise ValueError(
+                f"the gate on {self.metric} has no bound; give at_least, at_most, max_drop or confidently_better: true"
+            )
+        if self.view == PATCHES and (self.slice is not None or self.confidently_better):
+            raise ValueError(
+                f"the gate on {self.metric} has {'slice' if self.slice is not None else 'confidently_better'}, which "
+                "whole tiles alone can tell; add view: tiles"
+            )
+        if self.slice is not None and not (_OF_PLACE.fullmatch(self.slice) or _OF_CLASS.fullmatch(self.slice)):
+            raise ValueError(
+                f"the gate on {self.metric} has slice '{self.slice}'; expected tile/ID, zone/ID/rROWcCOL, with/CLASS "
+                "or without/CLASS"
+            )
+        return self
+
+
+class EvaluationOptions(Options):
+    """What is evaluated, and the gates."""
+
+    split: str | None = None
+    """`eval` or `test`; None takes `test` where a tile is listed for it, else `eval`."""
+    gates: tuple[Gate, ...] = ()
+    """Without any, every model that has an overall accuracy at all is blessed."""
+
+    def check_metrics(self, class_names: Sequence[str]) -> None:
+        """Refuses gates on figures that will never be there.
+
+        Raises:
+            ValueError: Naming the gate and the figures there are.
+        """
+        check_gates(self.gates, class_names)
+        of_tiles = [gate.metric for gate in self.gates if gate.view == TILES]
+        if of_tiles:
+            # No gate may be taken and then not judged: the pipeline has no step yet that evaluates whole tiles.
+            raise ValueError(f"the gate on {of_tiles[0]} has view: tiles, which a run does not evaluate yet")
+
+
+def check_gates(gates: Sequence[Gate], class_names: Sequence[str]) -> None:
+    """Refuses gates on figures or classes that will never be there.
+
+    Raises:
+        ValueError: Naming the gate and what there is.
+    """
+    of_patches, of_tiles = set(figure_names(class_names)), set(all_figure_names(class_names))
+    names = ", ".join(class_names)
+    for gate in gates:
+        if gate.view == PATCHES and gate.metric in of_tiles - of_patches:
+            raise ValueError(f"the gate on {gate.metric} needs view: tiles; patch records alone do not give the figure")
+        if gate.metric not in of_tiles:
+            raise ValueError(
+                f"gate on unknown metric '{gate.metric}'; expected one of {', '.join(SUMMARY_FIGURES)}, or "
+                f"iou/, f1/, precision/ or recall/ with a class name ({names})"
+            )
+        of_class = _OF_CLASS.fullmatch(gate.slice or "")
+        if of_class and of_class[1] not in class_names:
+            raise ValueError(f"the gate on {gate.metric} has slice '{gate.slice}'; expected one of the classes {names}")

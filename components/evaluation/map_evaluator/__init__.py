@@ -1,0 +1,1 @@
+"""Whole tiles, predicted as in production and judged: the step of the pipeline and what it writes."""

@@ -1,0 +1,186 @@
+"""The step that evaluates whole tiles, by its own executor function, on a model that one can do in the head."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import pytest
+from tfx import v1 as tfx
+
+from components.classes import VOID_ID, ClassTable, LandClass, encode_colors
+from components.contract import ModelContract
+from components.errors import DataError
+from components.evaluation.all_figures import ScoredClasses, all_figures
+from components.evaluation.bootstrap import Interval
+from components.evaluation.confusion import confusion_matrix
+from components.evaluation.counts import CountingOptions
+from components.evaluation.counts_file import from_npz
+from components.evaluation.evaluate_tile import TileEvaluationOptions
+from components.evaluation.gate_options import Gate
+from components.evaluation.map_evaluator.component import PASSED, MapEvaluation, MapEvaluator, why_not_compared
+from components.evaluation.map_evaluator.options import MapEvaluatorOptions
+from components.evaluation.saved_model_scorer import SavedModelScorer
+from components.evaluation.tile_products import facts_from_json, pictures_from_npz
+from components.geo.window import Window
+from components.tile_source import TileList, TileSource
+from tests.components.evaluation.make_model import export_band_scores
+from tests.make_raster import write_raster
+
+SIDE = 48
+TABLE = ClassTable(
+    classes=(
+        LandClass(name="roof", color=(255, 0, 0)),
+        LandClass(name="lawn", color=(0, 255, 0)),
+        LandClass(name="road", color=(0, 0, 255)),
+    )
+)
+CONTRACT = ModelContract(patch_size=16, bands=("red", "green", "blue"), dtype="uint8", table=TABLE)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """`good` takes the brightest band; `bad` prefers roads."""
+    folder = tmp_path_factory.mktemp("models")
+    made = {}
+    for name, bias in (("good", (0, 0, 0)), ("bad", (0, 0, 90))):
+        export_band_scores(folder / name / "Format-Serving", CONTRACT, bias)
+        made[name] = str(folder / name)
+    return made
+
+
+@pytest.fixture
+def tiles(tmp_path: Path) -> TileList:
+    """Three tiles of blocks of a class, bright in its band; one of them is given by two of its ground blocks."""
+    sources = []
+    for i in range(3):
+        rng = np.random.default_rng(i)
+        ids = np.kron(rng.integers(0, 3, (6, 6)), np.ones((8, 8))).astype(np.uint8)
+        pixels = np.where(ids[..., None] == np.arange(3), 150, 80) + rng.integers(0, 60, (SIDE, SIDE, 3))
+        image = write_raster(tmp_path / f"{i}.tif", pixels.astype(np.uint8))
+        label = write_raster(tmp_path / f"{i}_label.tif", encode_colors(ids, TABLE))
+        sources.append(TileSource(tile=f"tile {i}", image=str(image), label=str(label), split="test"))
+    last = sources.pop()
+    for place, area in (("r0c0", Window(0, 0, 20, 24)), ("r1c1", Window(28, 24, 20, 24))):
+        sources.append(last.model_copy(update={"tile": f"{last.tile}/{place}", "area": area}))
+    return TileList(tiles=tuple(sources))
+
+
+def artifact(kind: type, uri: str | Path) -> Any:
+    made = kind()
+    made.uri = str(uri)
+    return made
+
+
+@pytest.fixture
+def evaluate(models: dict[str, str], tiles: TileList, tmp_path: Path) -> Callable[..., Path]:
+    """Runs the step; gives the artifact's folder."""
+
+    def run(candidate: str, blessed: str | None = None, gates: tuple[Gate, ...] = (), passes: int = 1) -> Path:
+        evaluation = artifact(MapEvaluation, tmp_path / "evaluation")
+        model_kind = tfx.types.standard_artifacts.Model
+        options = MapEvaluatorOptions(
+            table=TABLE,
+            tiles=TileEvaluationOptions(counting=CountingOptions(block_px=16), worst_windows=2),
+            gates=gates,
+        )
+        MapEvaluator.test_call(
+            evaluation=evaluation,
+            model=artifact(model_kind, models[candidate]),
+            blessed_model=None if blessed is None else artifact(model_kind, models[blessed]),
+            tiles=tiles.model_dump_json(),
+            fingerprint="f",
+            options=options.model_dump_json(),
+            beam_pipeline=beam.Pipeline(),
+        )
+        assert evaluation.get_int_custom_property(PASSED) == passes
+        return tmp_path / "evaluation"
+
+    return run
+
+
+def test_the_step_counts_every_pixel_of_the_split_once(
+    evaluate: Callable[..., Path], tiles: TileList, models: dict[str, str]
+) -> None:
+    folder = evaluate("good")
+    document = json.loads((folder / "figures.json").read_text())
+    counts = from_npz((folder / "candidate_counts.npz").read_bytes())
+    assert counts.confusion.sum() == 2 * SIDE * SIDE + 2 * 20 * 24
+    assert {unit.tile for unit in counts.units} == {"tile 0", "tile 1", "tile 2"}
+    assert document["confusion"] == counts.confusion.sum(axis=0).tolist()
+    expected = all_figures(counts, ScoredClasses(TABLE.names, (0, 1, 2)))
+    for name, value in expected.items():
+        shown = document["figures"][name]["value"]
+        assert shown == pytest.approx(value) if not math.isnan(value) else shown is None
+    interval = Interval(**document["figures"]["mean_iou"])
+    assert interval.low <= interval.value <= interval.high
+    assert interval.units == 3
+    assert document["not_compared"] == "there is no blessed model to compare with"
+    assert not (folder / "failures.json").exists()
+    # The ground: every pixel of the split has a class, and is half a metre wide.
+    ground = sum(row["mapped_square_metres"] for row in document["areas"]["classes"].values())
+    assert ground == pytest.approx(counts.confusion.sum() * 0.25)
+
+
+def test_what_there_is_to_look_at_lies_beside_the_figures(evaluate: Callable[..., Path]) -> None:
+    folder = evaluate("bad") / "tiles"
+    facts = [facts_from_json(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    assert sorted(of_tile.tile for of_tile in facts) == ["tile 0", "tile 1", "tile 2"]
+    for of_tile in facts:
+        pictures = dict(pictures_from_npz((folder / of_tile.pictures).read_bytes()))
+        assert sorted(pictures) == ["overview", *(f"worst_{i}" for i in range(len(of_tile.worst)))]
+        assert len(of_tile.worst) == 2
+        layers = pictures["overview"].layers
+        assert layers.truth.shape == pictures["overview"].image.shape[:2] == layers.confidence.shape
+        matrix = confusion_matrix(layers.truth, layers.predicted, 3)
+        assert matrix.sum() == sum(area.height * area.width for area in of_tile.areas)
+        assert matrix.sum() - np.trace(matrix) >= sum(worst.errors for worst in of_tile.worst) > 0
+        assert np.count_nonzero(layers.predicted != VOID_ID) == sum(of_tile.mapped_pixels)
+
+
+def test_a_worse_model_is_refused_and_a_better_one_is_not(evaluate: Callable[..., Path]) -> None:
+    gates = (
+        Gate(metric="mean_iou", view="tiles", max_drop=0.01, confidently_better=True),
+        Gate(metric="iou/roof", view="tiles", slice="with/roof", max_drop=0.02),
+    )
+    document = json.loads((evaluate("bad", "good", gates, passes=0) / "figures.json").read_text())
+    assert [gate["passed"] for gate in document["gates"]] == [False, False, False]
+    assert document["differences"]["mean_iou"]["high"] < 0
+    document = json.loads((evaluate("good", "bad", gates) / "figures.json").read_text())
+    assert [gate["passed"] for gate in document["gates"]] == [True, True, True]
+    assert "over 3 units" in document["gates"][1]["reason"]
+
+
+def test_a_tile_that_cannot_be_read_is_named(evaluate: Callable[..., Path], tiles: TileList) -> None:
+    image = Path(tiles.tiles[1].image)
+    image.write_bytes(image.read_bytes()[:500])
+    with pytest.raises(DataError, match=r"tile tile 1: .*1\.tif"):
+        evaluate("good")
+
+
+def test_models_of_other_classes_or_bands_are_not_compared() -> None:
+    assert why_not_compared(CONTRACT, CONTRACT.model_copy(update={"provenance": {"x": "y"}})) == ""
+    table = ClassTable(classes=(*TABLE.classes[:2], LandClass(name="water", color=(0, 0, 9))))
+    other = CONTRACT.model_copy(update={"table": table})
+    assert "other classes (roof, lawn, water)" in why_not_compared(CONTRACT, other)
+    assert "other bands" in why_not_compared(CONTRACT, CONTRACT.model_copy(update={"dtype": "uint16"}))
+
+
+def test_the_scorer_answers_with_the_exported_model(models: dict[str, str]) -> None:
+    patches = np.random.default_rng(0).integers(0, 250, (3, 16, 16, 3)).astype(np.uint8)
+    with SavedModelScorer(f"{models['good']}/Format-Serving", patches_per_request=3) as scorer:
+        assert scorer.contract == CONTRACT
+        np.testing.assert_array_equal(scorer.submit(patches).result(), patches)
+        np.testing.assert_array_equal(scorer.submit(patches[:1]).result(), patches[:1])
+
+
+def test_what_is_no_model_is_refused_by_name(tmp_path: Path, models: dict[str, str]) -> None:
+    with pytest.raises(DataError, match=r"eoseg_contract\.json is not there"):
+        SavedModelScorer(str(tmp_path))
+    (tmp_path / "assets.extra").mkdir()
+    (tmp_path / "assets.extra" / "eoseg_contract.json").write_text(CONTRACT.model_dump_json())
+    with pytest.raises(DataError, match="cannot be loaded"):
+        SavedModelScorer(str(tmp_path))
