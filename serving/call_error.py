@@ -39,10 +39,24 @@ _TOO_LARGE = (
     "messages within both sides' limits",
     "send fewer patches a request, or raise max_message_bytes here and grpc.max_receive_message_length there",
 )
+_LARGER_THAN_BATCHES = (
+    "at most as many patches a request as the server's max_batch_size",
+    "send fewer: --patches-per-request of `eoseg predict`, patches_per_request of the client's options; or raise "
+    "max_batch_size there",
+)
 _TLS = (
     "a server and a client that trust each other's certificates",
     "give the authority that signed the server's certificate (ca_file), an address or server_name that stands in it, "
     "and a client certificate where the server verifies its clients",
+)
+_NO_TLS_THERE = (
+    "a server that encrypts, as this client does",
+    "leave the client's TLS options out, or start the server with `eoseg serve --tls-cert ... --tls-key ...`",
+)
+_HUNG_UP = (
+    "a model server that keeps the connection",
+    "where the server encrypts, name its authority (--ca-file, ca_file), and give a client certificate if it verifies "
+    "its clients; else look at its log",
 )
 # What gRPC's UNAVAILABLE says where waiting does not help: the handshake would fail the same way again.
 _TLS_SIGNS = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "Hostname Verification", "Peer name")
@@ -98,8 +112,13 @@ def call_error(address: str, error: Any) -> CallError:
     expected, remedy = _REMEDIES.get(code, ("an answer", "look at the server's log"))
     if code == "RESOURCE_EXHAUSTED" and "larger than max" in str(details):
         expected, remedy = _TOO_LARGE
+    if code == "INVALID_ARGUMENT" and "larger than maximum input batch size" in str(details):
+        expected, remedy = _LARGER_THAN_BATCHES
     if code == "UNAVAILABLE" and _is_about_tls(str(details)):
-        expected, remedy = _TLS
+        expected, remedy = _NO_TLS_THERE if "WRONG_VERSION_NUMBER" in str(details) else _TLS
+    elif code == "UNAVAILABLE" and "failed to connect" in str(details) and "Socket closed" in str(details):
+        # Something listens there and hangs up during the handshake. It may be a server that is just going, too.
+        expected, remedy = _HUNG_UP
     return CallError(f"the model server at {address} answered {code}: {details}", expected, remedy, code)
 
 

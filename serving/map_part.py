@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import rasterio
@@ -22,6 +22,7 @@ from components.errors import ConfigError, RasterError
 from components.geo.class_geotiff import BLOCK, COMPRESSION
 
 JOURNAL = "journal.json"
+_LOCK = "lock"
 _FORMAT = 1
 
 
@@ -83,7 +84,7 @@ class MapPart:
         return {row: self._strip(layer, row) for row in range(0, self.rows, self.strip_rows)}
 
     def _strip(self, layer: str, row: int) -> Path:
-        return self.folder / f"{layer}-{row:07}.tif"
+        return _strip_of(self.folder, layer, row)
 
     def _write_journal(self) -> None:
         text = json.dumps(
@@ -113,37 +114,23 @@ def open_part(map_path: Path, identity: Mapping[str, str], height: int, *, resum
         resume: Whether to go on with what a dead run left; else that is thrown away.
 
     Raises:
-        RasterError: If another process is writing this map, or the folder cannot be written to.
+        RasterError: If another process is writing this map, the folder cannot be written to, or a part of what is left
+            was deleted.
         ConfigError: If what is left was begun otherwise.
     """
     folder = part_of(map_path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("w")
-    except OSError as error:
-        raise RasterError(
-            f"{map_path} cannot be written: {error}",
-            "a folder that can be written to, with room for the map",
-            "choose another path, or make room",
-        ) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RasterError(
-                f"{map_path} is being written by another process (which holds {folder})",
-                "one process a map",
-                "wait for it, or choose another path",
-            ) from error
-        except OSError:
-            pass  # a file system without locks
+    with _locked(folder, map_path):
         journal = _read_journal(folder)
         if resume and journal is not None:
             _refuse_another(map_path, journal["identity"], identity)
+            _refuse_gaps(folder, journal)
         else:
-            for file in folder.iterdir():
-                if file.name != "lock":
-                    file.unlink()
+            try:
+                for file in folder.iterdir():
+                    if file.name != _LOCK:
+                        file.unlink()
+            except OSError as error:
+                raise _unwritable(map_path, error) from error
         part = MapPart(folder, identity, height)
         try:
             yield part
@@ -152,6 +139,52 @@ def open_part(map_path: Path, identity: Mapping[str, str], height: int, *, resum
                 shutil.rmtree(folder, ignore_errors=True)
             raise
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _locked(folder: Path, map_path: Path) -> IO[str]:
+    """The open file whose lock says that the folder, which is made, is this process's."""
+    for is_last in (False, False, False, True):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = (folder / _LOCK).open("w")
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and not is_last:
+                continue  # the process that had it finished, and removed it, between the two lines
+            raise _unwritable(map_path, error) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.close()
+            raise _held_by_another(map_path) from error
+        except OSError:
+            return lock  # a file system without locks
+        if _is_still(lock, folder / _LOCK):
+            return lock
+        lock.close()  # locked too late: the file went with the folder of the process before
+    raise _held_by_another(map_path)
+
+
+def _is_still(file: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except OSError:
+        return False
+
+
+def _held_by_another(map_path: Path) -> RasterError:
+    return RasterError(
+        f"{map_path} is being written by another process (which holds {part_of(map_path)})",
+        "one process a map",
+        "wait for it, or choose another path",
+    )
+
+
+def _unwritable(map_path: Path, error: OSError) -> RasterError:
+    return RasterError(
+        f"{map_path} cannot be written: {error}",
+        "a folder that can be written to, with room for the map",
+        "choose another path, or make room",
+    )
 
 
 def _refuse_another(map_path: Path, before: Mapping[str, str], now: Mapping[str, str]) -> None:
@@ -163,6 +196,25 @@ def _refuse_another(map_path: Path, before: Mapping[str, str], now: Mapping[str,
             "the same tile, version and options, to go on with",
             "give the same ones, or leave --resume out to begin anew",
         )
+
+
+def _refuse_gaps(folder: Path, journal: Mapping[str, Any]) -> None:
+    """Strips that the journal names and somebody has deleted would be missed only at the very end."""
+    rows = range(0, int(journal["rows"]), MapPart.strip_rows)
+    layers = journal["identity"].get("files", "classes").split(", ")
+    gap = next(
+        (path for layer in layers for row in rows if not (path := _strip_of(folder, layer, row)).is_file()), None
+    )
+    if gap is not None:
+        raise RasterError(
+            f"{gap} is missing, which {folder / JOURNAL} says is finished",
+            "all files of the map that was begun",
+            "put it back, or leave --resume out to begin anew",
+        )
+
+
+def _strip_of(folder: Path, layer: str, row: int) -> Path:
+    return folder / f"{layer}-{row:07}.tif"
 
 
 def _read_journal(folder: Path) -> dict[str, Any] | None:

@@ -120,6 +120,7 @@ def predict_map(
     """
     job = _Job(str(tile), Path(map_path), options or MapOptions(), outputs or MapOutputs(), overwrite, date)
     _refuse_twins(job)
+    _refuse_folders(job)
     if job.outputs.polygons is not None:
         check_polygons_path(job.outputs.polygons)
     tries_left = _TRIES_OF_A_VERSION
@@ -136,6 +137,8 @@ def predict_map(
                 continue
             if isinstance(error, ScoringError):
                 raise _interrupted(error, job, is_gone=is_gone) from cause
+            if is_gone and rows_before:  # gone before the first question
+                raise CallError(error.problem, error.expected, _load_it_again(job), error.code) from error
             raise
 
 
@@ -215,13 +218,25 @@ def _interrupted(error: ScoringError, job: _Job, *, is_gone: bool) -> ScoringErr
     if left is None:
         return error
     if is_gone:
-        remedy = (
-            f"the version that predicted the rows in {job.path}.part is no longer served: load version "
-            f"{left['version']} again and go on with --resume, or leave --resume out to begin anew with another"
-        )
+        remedy = _load_it_again(job)
     else:
         remedy = f"{error.remedy}; then go on where it stopped: the same command with --resume"
     return ScoringError(error.problem, error.expected, remedy, error.window, error.tile)
+
+
+def _load_it_again(job: _Job) -> str:
+    left = read_identity(job.path) or {"version": "of before"}
+    return (
+        f"the version that predicted the rows in {job.path}.part is no longer served: load version "
+        f"{left['version']} again and go on with --resume, or leave --resume out to begin anew with another"
+    )
+
+
+def _refuse_folders(job: _Job) -> None:
+    """Now, and not when the whole tile has been predicted."""
+    folder = next((path for path in (job.path, *job.outputs.named.values()) if path.is_dir()), None)
+    if folder is not None:
+        raise ConfigError(f"{folder} is a folder", "the name of a file to write", f"name a file in it: {folder}/NAME")
 
 
 def _refuse_twins(job: _Job) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import rasterio
 from rasterio import shutil as raster_copy
-from rasterio.errors import NotGeoreferencedWarning
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 
 from components.geo.class_geotiff import BLOCK, COMPRESSION
 from components.geo.raster import Grid
@@ -85,14 +86,18 @@ def write_cog(vrt: Path, path: Path, overviews: str) -> None:
     """
     with warnings.catch_warnings(), rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        raster_copy.copy(
-            vrt,
-            path,
-            driver="COG",
-            blocksize=BLOCK,
-            overview_resampling=overviews,
-            overviews="IGNORE_EXISTING",
-            bigtiff="IF_SAFER",
-            num_threads="ALL_CPUS",
-            **COMPRESSION,
-        )
+        try:
+            raster_copy.copy(
+                vrt,
+                path,
+                driver="COG",
+                blocksize=BLOCK,
+                overview_resampling=overviews,
+                overviews="IGNORE_EXISTING",
+                bigtiff="IF_SAFER",
+                num_threads="ALL_CPUS",
+                **COMPRESSION,
+            )
+        except (CPLE_BaseError, SystemError) as error:
+            # GDAL's own errors come through as they are, and as SystemError where a thread of GDAL's kept the reason.
+            raise RasterioIOError(f"{vrt} cannot be copied to {path}: {error}") from error

@@ -1,7 +1,7 @@
 """All that a model server is told, as one typed object; its config files there and back, and its flags."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -101,13 +101,26 @@ def write_config_files(deployment: Deployment, folder: Path, *, overwrite: bool 
         overwrite: Take the place of files that say something else (and remove those that are no longer wanted).
 
     Raises:
-        ConfigError: If a file that is there says something else, perhaps edited by hand, and `overwrite` is off.
+        ConfigError: If a file that is there says something else, perhaps edited by hand, and `overwrite` is off; or if
+            the folder cannot be written to.
     """
     texts = config_texts(deployment)
+    try:
+        _write_texts(texts, folder, overwrite=overwrite)
+    except OSError as error:
+        raise ConfigError(
+            f"the config files cannot be written into {folder}: {error}",
+            "a folder that can be written to, or made",
+            "choose another folder, or correct its permissions",
+        ) from error
+    return [folder / name for name in texts]
+
+
+def _write_texts(texts: Mapping[str, str], folder: Path, *, overwrite: bool) -> None:
     others = [
         path
         for path in (folder / name for name in (MODELS_FILE, *_FLAGS))
-        if path.exists() and path.read_text(encoding="utf-8") != texts.get(path.name)
+        if path.exists() and (path.name not in texts or path.read_bytes() != texts[path.name].encode())
     ]
     if others and not overwrite:
         raise ConfigError(
@@ -116,16 +129,16 @@ def write_config_files(deployment: Deployment, folder: Path, *, overwrite: bool 
             "name another folder, or add --overwrite",
         )
     folder.mkdir(parents=True, exist_ok=True)
-    for path in others:
-        path.unlink()
     for name, text in texts.items():
         part = folder / f".{name}.part"
         part.unlink(missing_ok=True)
         mode = 0o600 if name == TLS_FILE else 0o644
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as target:
             target.write(text)
-        part.rename(folder / name)
-    return [folder / name for name in texts]
+        part.replace(folder / name)
+    for path in others:  # last: whoever reads the folder meanwhile finds every file
+        if path.name not in texts:
+            path.unlink()
 
 
 def read_config_files(folder: Path, port: int = 8500, rest_port: int | None = None) -> Deployment:

@@ -204,8 +204,9 @@ class VersionManager:
             if thread.is_alive():
                 thread.join()
         for status in loaded:
-            if status.loaded is not None:
-                status.loaded.close(_CANCEL_SECONDS)
+            version = status.loaded  # an unload that runs in its own thread may take it away any moment
+            if version is not None:
+                version.close(_CANCEL_SECONDS)
                 status.loaded = None
 
     def _adopt(self, models: Iterable[ServedModel]) -> None:

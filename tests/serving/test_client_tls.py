@@ -95,6 +95,7 @@ def test_a_server_without_tls_is_told_at_once(kind: str, pem: Path) -> None:
     with FaultyServer() as server, pytest.raises(CallError, match="answered UNAVAILABLE") as caught:
         ask(kind, server, ChannelOptions(tls=ClientTls(ca_file=pem / "authority.crt")))
     assert not caught.value.is_temporary
+    assert "leave the client's TLS options out" in caught.value.remedy
 
 
 def test_another_name_than_the_addresss_can_be_expected(tls_server: FaultyServer, pem: Path) -> None:

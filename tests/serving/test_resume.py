@@ -1,6 +1,8 @@
 """A map that is interrupted: nothing half-made appears, and the rest is all that is predicted again."""
 
+import fcntl
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import rasterio
 
 from components.errors import ConfigError, RasterError
 from components.mapping.score_rows import ScoringError
+from serving.call_error import CallError
 from serving.map_part import MapPart, open_part, part_of, read_identity
 from serving.predict_map import MapOptions, MapOutputs, predict_map
 from tests.make_raster import gradient, write_raster
@@ -153,6 +156,19 @@ def test_a_version_that_is_gone_is_said_to_be(tile: Path, tmp_path: Path) -> Non
     assert read_identity(tmp_path / "map.tif") is not None
 
 
+def test_a_version_that_is_gone_before_the_first_question_is_said_to_be(tile: Path, tmp_path: Path) -> None:
+    interrupt(tile, tmp_path / "map.tif")
+    client = FakeClient(version=1)
+    error = CallError("Servable not found", "a version", "correct --version", "NOT_FOUND")
+    client.contract = lambda: (_ for _ in ()).throw(error)  # type: ignore[method-assign]
+    with pytest.raises(CallError, match="Servable not found") as caught:
+        predict_map(tile, tmp_path / "map.tif", client, resume=True)
+    assert "load version 1 again and go on with --resume" in caught.value.remedy
+    with pytest.raises(CallError) as caught:
+        predict_map(tile, tmp_path / "map.tif", client)
+    assert caught.value.remedy == "correct --version", "nothing is gone on with"
+
+
 def test_a_version_that_goes_in_the_middle_of_one_run_is_replaced_by_its_successor(tile: Path, tmp_path: Path) -> None:
     client = FakeClient(before=fail_after(80, "NOT_FOUND"), successor=2)
     result = predict_map(tile, tmp_path / "map.tif", client)
@@ -169,6 +185,26 @@ def test_a_strip_that_the_journal_does_not_name_counts_for_nothing(tile: Path, t
     predict_map(tile, tmp_path / "map.tif", FakeClient(), resume=True)
     predict_map(tile, tmp_path / "whole.tif", FakeClient())
     assert_same(tmp_path / "map.tif", tmp_path / "whole.tif")
+
+
+def test_a_strip_that_somebody_deleted_is_named_before_anything_is_predicted(tile: Path, tmp_path: Path) -> None:
+    outputs = MapOutputs(confidence=tmp_path / "confidence.tif")
+    interrupt(tile, tmp_path / "map.tif", outputs=outputs)
+    (part_of(tmp_path / "map.tif") / "confidence-0000000.tif").unlink()
+    client = FakeClient()
+    with pytest.raises(RasterError, match=r"confidence-0000000\.tif is missing") as caught:
+        predict_map(tile, tmp_path / "map.tif", client, outputs=outputs, resume=True)
+    assert "leave --resume out" in caught.value.remedy
+    assert client.patches == 0
+    assert predict_map(tile, tmp_path / "map.tif", client, outputs=outputs).resumed_rows == 0
+
+
+def test_a_strip_that_is_damaged_is_one_error_that_says_which_map(tile: Path, tmp_path: Path) -> None:
+    interrupt(tile, tmp_path / "map.tif")
+    (part_of(tmp_path / "map.tif") / "classes-0000000.tif").write_bytes(b"II*\0 half a strip")
+    with pytest.raises(RasterError, match=r"map\.tif cannot be written"):
+        predict_map(tile, tmp_path / "map.tif", FakeClient(), resume=True)
+    assert not (tmp_path / "map.tif").exists()
 
 
 def test_a_journal_that_cannot_be_read_is_begun_anew(tile: Path, tmp_path: Path) -> None:
@@ -200,3 +236,39 @@ def test_two_processes_do_not_write_one_map(tile: Path, tmp_path: Path) -> None:
         with pytest.raises(RasterError, match="being written by another process"):
             predict_map(tile, tmp_path / "map.tif", FakeClient())
         assert part.folder.exists()
+
+
+def test_a_lock_that_is_gained_as_its_folder_goes_counts_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One process opens the lock's file; the one before finishes and removes the folder; a third makes it anew."""
+    path = tmp_path / "map.tif"
+    lock = fcntl.flock
+    third: list[Any] = []
+
+    def late(file: Any, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        shutil.rmtree(part_of(path))
+        third.append(open_part(path, {}, 10, resume=False))
+        third[0].__enter__()
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with pytest.raises(RasterError, match="being written by another process"), open_part(path, {}, 10, resume=False):
+        pytest.fail("two processes have the folder")
+    assert part_of(path).exists()
+    third[0].__exit__(None, None, None)
+
+
+def test_a_folder_that_goes_as_it_is_locked_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "map.tif"
+    lock = fcntl.flock
+
+    def late(file: Any, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        shutil.rmtree(part_of(path))
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with open_part(path, {}, 10, resume=False) as part:
+        assert (part.folder / "lock").exists()

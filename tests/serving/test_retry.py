@@ -1,8 +1,10 @@
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.call_error import CallError, closed_error
+from serving.call_error import CallError, call_error, closed_error
 from serving.circuit_breaker import CircuitBreaker, CircuitOptions
 from serving.retry import CallPolicy, CircuitOpenError, RetryOptions, Tries
 
@@ -209,3 +211,18 @@ def test_a_message_that_is_too_large_is_no_temporary_failure() -> None:
 
 def test_a_certificate_that_is_not_trusted_is_no_temporary_failure() -> None:
     assert not CallError("Ssl handshake failed: CERTIFICATE_VERIFY_FAILED", code="UNAVAILABLE").is_temporary
+
+
+def refusal(code: str, details: str) -> CallError:
+    answer = SimpleNamespace(code=lambda: SimpleNamespace(name=code), details=lambda: details)
+    return call_error("host:1", answer)
+
+
+def test_remedies_fit_what_the_server_said() -> None:
+    too_many = refusal("INVALID_ARGUMENT", "Task size 100 is larger than maximum input batch size 32")
+    assert "--patches-per-request" in too_many.remedy
+    assert "--patches-per-request" not in refusal("INVALID_ARGUMENT", "Input size does not match").remedy
+    hung_up = refusal("UNAVAILABLE", "failed to connect to all addresses; last error: UNAVAILABLE: h: Socket closed")
+    assert "--ca-file" in hung_up.remedy
+    assert hung_up.is_temporary, "a server that is going hangs up, too"
+    assert "eoseg serve" in refusal("UNAVAILABLE", "failed to connect: Connection refused").remedy

@@ -144,6 +144,9 @@ def test_write_config_starts_nothing_and_prints_the_container_command(
         (["{base}", "--tls-cert", "x.pem", "--tls-key", "y.pem"], "x.pem does not exist"),
         (["{base}", "--label", "stable"], "--label NAME=VERSION"),
         (["{base}", "--label", "stable=2", "--version", "1"], "label 'stable' of model land names version 2"),
+        (["{base}", "--version", "1", "--version", "2"], "--version 2: {base} has no such version"),
+        (["{base}", "--label", "stable=2"], "versions that are there: 1, 3"),
+        (["{base}", "--write-config", "{base}/1/saved_model.pb"], "cannot be written into {base}/1/saved_model.pb"),
         (["{base}", "--batching-file", "none.yaml"], "none.yaml does not exist"),
         (["{base}", "--server", "stock"], "tensorflow_model_server is not on the PATH"),
         (["tune", "{base}/none"], "there is no folder"),
@@ -164,7 +167,7 @@ def test_what_cannot_be_served_is_one_message(
     monkeypatch.setenv("PATH", "/nowhere")
     assert main(["serve", *(argument.format(base=base) for argument in arguments)]) == 2
     error = capsys.readouterr().err
-    assert message in error
+    assert message.format(base=base) in error
     assert "to fix:" in error
 
 

@@ -121,22 +121,42 @@ def test_the_clients_settings_come_from_a_file_and_the_command_line(tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--overlap", "1.5"], "--overlap"),
+        (["--overlap", "1.5"], "--overlap 1.5: "),
         (["--bands", "1,b"], "--bands 1,b"),
         (["--raster", "dsm.tif"], "--raster dsm.tif"),
-        (["--concurrency", "0"], "--concurrency"),
+        (["--concurrency", "0"], "--concurrency 0: "),
+        (["--confidence", "folder.tif"], "folder.tif is a folder"),
+        (["--scores", "scores.png"], "scores.png does not end as a GeoTIFF does"),
         (["--min-area", "5"], "--min-area is given without --polygons"),
         (["--polygons", "p.shp"], "'.shp' is not known"),
-        (["--token-file", "t"], "token"),
+        (["--token-file", "t"], "error: a token needs TLS"),
         (["--client", "none.yaml"], "none.yaml does not exist"),
     ],
 )
 def test_bad_arguments_are_one_message(
-    tmp_path: Path, clients: Clients, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+    tmp_path: Path,
+    clients: Clients,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.tif").mkdir()
     assert predict(write_raster(tmp_path / "a.tif", gradient(20, 30)), tmp_path / "map.tif", *arguments) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "map.tif").exists()
+
+
+@pytest.mark.parametrize("out", ["maps", "map.jpg"])
+def test_a_map_is_not_written_to_a_name_that_programs_would_misread(
+    tmp_path: Path, clients: Clients, capsys: pytest.CaptureFixture[str], out: str
+) -> None:
+    tile = write_raster(tmp_path / "a.tif", gradient(20, 30))
+    assert predict(tile, tmp_path / out) == 2
+    assert f"name {tmp_path / out}.tif, or {tmp_path / out}/" in capsys.readouterr().err
+    assert predict(tile, f"{tmp_path / out}/") == 0
+    assert (tmp_path / out / "a.tif").exists()
 
 
 class Terminal(io.StringIO):

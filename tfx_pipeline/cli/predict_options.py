@@ -76,7 +76,16 @@ def jobs_of(arguments: argparse.Namespace) -> list[PredictionJob]:
             f"--{next(iter(polygons)).replace('_', '-')} is given without --polygons", "both", "add --polygons FILE"
         )
     options = _made(lambda: PolygonOptions.model_validate(polygons))
-    return plan_predictions(arguments.inputs, arguments.out, wanted, rasters, arguments.asset, options)
+    jobs = plan_predictions(arguments.inputs, arguments.out, wanted, rasters, arguments.asset, options)
+    for job in jobs:
+        for path in (job.map_path, job.outputs.confidence, job.outputs.scores):
+            if path is not None and path.suffix.lower() not in (".tif", ".tiff"):
+                raise ConfigError(
+                    f"{path} does not end as a GeoTIFF does",
+                    "a file, as map.tif; or a folder that is there, or ends with /",
+                    f"name {path}.tif, or {path}/",
+                )
+    return jobs
 
 
 def _settings(path: Path) -> dict[str, Any]:
@@ -99,7 +108,14 @@ def _made(make: Callable[[], Made]) -> Made:
         return make()
     except ValidationError as error:
         reasons = [
-            f"--{str(item['loc'][0]).replace('_', '-')}: {item['msg']}" if item["loc"] else item["msg"]
+            f"--{str(item['loc'][0]).replace('_', '-')}{_shown(item['input'])}: {item['msg']}"
+            if item["loc"]
+            else item["msg"].removeprefix("Value error, ")
             for item in error.errors()
         ]
         raise ConfigError("; ".join(reasons), "values in range", "see eoseg predict --help") from error
+
+
+def _shown(value: Any) -> str:
+    """Numbers alone: texts may be tokens, and wholes hold them."""
+    return f" {value}" if isinstance(value, float) or (isinstance(value, int) and abs(value) < 10**6) else ""

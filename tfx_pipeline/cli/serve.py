@@ -153,12 +153,30 @@ def _write(deployment: "Deployment", folder: Path, flags: list[str], overwrite: 
     return 0
 
 
+def _refuse_missing_versions(deployment: "Deployment") -> None:
+    """A server waits for such versions without a word, its port closed. In config files they may be yet to come."""
+    from components.errors import MissingFileError
+
+    for model in deployment.models:
+        there = {int(child.name) for child in Path(model.base_path).iterdir() if child.name.isdigit()}
+        asked = {f"--version {version}": version for version in model.policy.versions}
+        asked |= {f"--label {label}={version}": version for label, version in model.labels.items()}
+        missing = [argument for argument, version in asked.items() if version not in there]
+        if missing:
+            raise MissingFileError(
+                f"{', '.join(missing)}: {model.base_path} has no such version",
+                f"one of the versions that are there: {', '.join(map(str, sorted(there)))}",
+                "name one of these, or publish the missing one first",
+            )
+
+
 def _become_server(deployment: "Deployment", arguments: argparse.Namespace, flags: list[str]) -> int:
     import tempfile
 
     from components.errors import ConfigError
     from serving.deploy.start_server import deployment_command, server_program
 
+    _refuse_missing_versions(deployment)
     is_embedded = len(server_program(arguments.server)) > 1
     if arguments.bind and not is_embedded:
         raise ConfigError(
