@@ -37,3 +37,23 @@ def write_warmup(version_folder: Path, model_name: str, patches: NDArray[Any], b
                 request.inputs[contract.IMAGE].CopyFrom(tf.make_tensor_proto(batch))
                 log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
                 writer.write(log.SerializeToString())
+
+
+def largest_warmup_request(version_folder: str) -> int:
+    """Patches in the largest request of a version's warm-up file; no server that takes fewer a request loads it.
+
+    Args:
+        version_folder: On any file system that `tf.io.gfile` knows.
+
+    Returns:
+        At least 1, also where the version has no such file.
+    """
+    path = f"{version_folder}/{WARMUP_FILE}"
+    largest = 1
+    if not tf.io.gfile.exists(path):
+        return largest
+    for record in tf.compat.v1.io.tf_record_iterator(path):
+        request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
+        sizes = [tensor.tensor_shape.dim[0].size for tensor in request.inputs.values() if tensor.tensor_shape.dim]
+        largest = max([largest, *sizes])
+    return largest

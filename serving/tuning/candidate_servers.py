@@ -41,7 +41,9 @@ def candidate_servers(
             port=free_port(),
             rest_port=rest_port,
         )
-        return start_deployment(deployment, kind, _START_SECONDS, environment=_ENVIRONMENT), rest_port
+        # A version that a candidate cannot load is no better a minute later.
+        flags = ["--max_num_load_retries=0"]
+        return start_deployment(deployment, kind, _START_SECONDS, flags, _ENVIRONMENT), rest_port
 
     with ExitStack() as running:
         targets, failures = [], []

@@ -21,7 +21,7 @@ def knee(direct: Sequence[DirectPoint]) -> int:
 
 
 def candidates(
-    direct: Sequence[DirectPoint], cores: int, has_gpu: bool, budget_ms: float
+    direct: Sequence[DirectPoint], cores: int, has_gpu: bool, budget_ms: float, largest_warmup: int = 1
 ) -> dict[str, BatchingOptions]:
     """Settings by name: batching off, and batching with what the machine suggests.
 
@@ -34,21 +34,24 @@ def candidates(
         cores: Processor cores.
         has_gpu: Whether the model runs on a GPU.
         budget_ms: Batches that take longer than this are of no use.
+        largest_warmup: Patches in the largest request of the version's warm-up. A server that takes fewer a request
+            refuses the version, so smaller batches are made by splitting requests, or, where batches are padded, not
+            at all.
     """
     within = [point for point in direct if point.seconds_per_call * 1e3 <= budget_ms] or list(direct[:1])
     size = max(knee(within), _LEAST_BATCH)
     found = {OFF: BatchingOptions(enabled=False)}
     if has_gpu:
-        size = 1 << (size - 1).bit_length()
+        size = 1 << (max(size, largest_warmup) - 1).bit_length()
         for largest in (size, 4 * size):
             for timeout in (0, _GPU_TIMEOUT_MICROS):
                 _add(found, largest, cores, timeout, padded=True)
         return found
-    _add(found, size, 1, 0)
+    _add(found, size, 1, 0, request=largest_warmup)
     if cores > 1:
-        _add(found, size, cores, 0)
-    _add(found, size, 1, _CPU_TIMEOUT_MICROS)
-    _add(found, 4 * size, 1, 0)
+        _add(found, size, cores, 0, request=largest_warmup)
+    _add(found, size, 1, _CPU_TIMEOUT_MICROS, request=largest_warmup)
+    _add(found, 4 * size, 1, 0, request=largest_warmup)
     return found
 
 
@@ -62,15 +65,26 @@ def queue_length(batching: BatchingOptions, concurrency: int, patches_per_second
     return max(batching.num_batch_threads, concurrency, int(in_time))
 
 
-def _add(found: dict[str, BatchingOptions], size: int, threads: int, timeout: int, *, padded: bool = False) -> None:
+def _add(
+    found: dict[str, BatchingOptions],
+    size: int,
+    threads: int,
+    timeout: int,
+    *,
+    padded: bool = False,
+    request: int = 1,
+) -> None:
+    """Batches of up to `size` patches out of requests of up to `size` or `request`, whichever is more."""
     name = f"max {size}, {threads} thread{'s' * (threads > 1)}"
     if timeout:
         name += f", wait {timeout / 1e3:g} ms"
-    allowed = tuple(1 << power for power in range(size.bit_length())) if padded else ()
+    splits = request > size
     found[name] = BatchingOptions(
-        max_batch_size=size,
+        max_batch_size=max(size, request),
         batch_timeout_micros=timeout,
         num_batch_threads=threads,
         max_enqueued_batches=_QUEUE_PATCHES,
-        allowed_batch_sizes=allowed,
+        allowed_batch_sizes=tuple(1 << power for power in range(size.bit_length())) if padded else (),
+        enable_large_batch_splitting=splits,
+        max_execution_batch_size=size if splits else None,
     )

@@ -125,8 +125,14 @@ class DirectJobs:
         kind = job["kind"]
         if kind == "open":
             self._model = DirectModel(job["folder"])
-            model = self._model
-            return {"outputs": model.outputs, "input_shape": model.input_shape, "has_gpu": model.has_gpu}
+            from components.publishing.warmup import largest_warmup_request
+
+            return {
+                "outputs": self._model.outputs,
+                "input_shape": self._model.input_shape,
+                "has_gpu": self._model.has_gpu,
+                "largest_warmup": largest_warmup_request(job["folder"]),
+            }
         if self._model is None:
             raise ServingError(f"job '{kind}' before 'open'", "a model")
         if kind == "time":

@@ -103,7 +103,7 @@ def tune(
         requests = {patches: Path(requests_folder) / f"{patches}.pb" for patches in options.patches}
         say(f"session calls of {folder}, without a server")
         facts, direct = _without_server(folder, model.name, requests, options)
-        settings = candidates(direct, cores(), facts["has_gpu"], options.latency_budget_ms)
+        settings = candidates(direct, cores(), facts["has_gpu"], options.latency_budget_ms, facts["largest_warmup"])
         say(f"starting {len(settings)} servers side by side: {'; '.join(settings)}")
         served = model.model_copy(update={"policy": VersionPolicy(kind="specific", versions=(version,))})
         measuring = None

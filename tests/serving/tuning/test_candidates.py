@@ -21,17 +21,18 @@ def test_the_knee_is_the_smallest_batch_that_is_nearly_as_fast_as_the_best() -> 
     assert knee(points({1: 50, 2: 40})) == 1
 
 
-@given(direct_calls, st.integers(1, 64), st.booleans(), st.floats(1, 1e4))
+@given(direct_calls, st.integers(1, 64), st.booleans(), st.floats(1, 1e4), st.integers(1, 100))
 def test_off_is_always_tried_and_batches_are_always_such_that_the_server_takes_them(
-    direct: list[DirectPoint], cores: int, has_gpu: bool, budget_ms: float
+    direct: list[DirectPoint], cores: int, has_gpu: bool, budget_ms: float, largest_warmup: int
 ) -> None:
-    found = candidates(direct, cores, has_gpu, budget_ms)
+    found = candidates(direct, cores, has_gpu, budget_ms, largest_warmup)
     assert not found[OFF].enabled
     batched = {name: batching for name, batching in found.items() if name != OFF}
     assert len(set(map(str, batched.values()))) == len(batched) >= 2, "no setting is measured twice"
     for name, batching in batched.items():
         assert batching.enabled
-        assert str(batching.max_batch_size) in name
+        assert str(batching.execution_batch_size) in name
+        batching.check_request(largest_warmup)
         # a GPU prepares every size once, so few sizes; on a CPU padding costs as much as patches
         assert bool(batching.allowed_batch_sizes) == has_gpu
         assert batching.num_batch_threads <= cores
@@ -53,3 +54,10 @@ def test_what_waits_in_a_full_queue_is_answered_within_the_budget(
     assert queue >= concurrency, "the client that was measured is never refused"
     if queue > max(concurrency, 2):
         assert queue * largest / patches_per_second * 1e3 <= budget_ms * (1 + 1e-9)
+
+
+def test_small_batches_take_the_large_requests_of_a_warm_up_by_splitting_them() -> None:
+    """Batches of 8 are best, and the version is warmed up with requests of 32: a server of at most 8 refuses it."""
+    direct = points({4: 50, 8: 100, 16: 90})
+    found = candidates(direct, 1, has_gpu=False, budget_ms=1e4, largest_warmup=32)
+    assert {(b.max_batch_size, b.execution_batch_size) for b in found.values() if b.enabled} == {(32, 8), (32, 32)}
