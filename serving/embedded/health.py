@@ -78,7 +78,9 @@ class _Watch:
             ended = self._ended
             if not ended:
                 self._watchers[context] = (request.service, send_response_callback)
-        if ended or not context.add_callback(lambda: self._forget(context)):  # no callback: the caller is gone
+        if ended:  # between the first answer and now
+            self._say_goodbye(request.service, send_response_callback)
+        elif not context.add_callback(lambda: self._forget(context)):  # the caller is gone
             self._forget(context)
             send_response_callback(None)
 
@@ -87,9 +89,12 @@ class _Watch:
             self._ended = True
             watchers, self._watchers = list(self._watchers.values()), {}
         for service, send in watchers:
-            if service in _SERVICES:
-                send(self._response(status=HEALTH_STATUS["NOT_SERVING"]))
-            send(None)
+            self._say_goodbye(service, send)
+
+    def _say_goodbye(self, service: str, send: _Send) -> None:
+        if service in _SERVICES:
+            send(self._response(status=HEALTH_STATUS["NOT_SERVING"]))
+        send(None)
 
     def _status(self, service: str) -> str:
         return "SERVING" if service in _SERVICES else "SERVICE_UNKNOWN"

@@ -58,7 +58,13 @@ class AsyncioFace:
 
     def __exit__(self, *_: object) -> None:
         self._run(self.client.close())
+        self._run(self._others_end())
         self._stop()
+
+    async def _others_end(self) -> None:
+        """As `asyncio.run` does: a loop that stopped at once would leave what the closing has ended hanging."""
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.wait_for(asyncio.gather(*others, return_exceptions=True), 60)
 
 
 class BlockingFace(SegmentationClient):

@@ -11,6 +11,7 @@ from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from serving.batching import BatchingOptions
+from serving.embedded.health import Health
 from serving.embedded.server import EmbeddedServer
 from serving.wire_messages import HEALTH_STATUS, message_class
 
@@ -64,6 +65,18 @@ def test_watchers_hold_no_worker_and_hear_of_the_end(served: tuple[EmbeddedServe
     assert probe.check(REQUEST(service="PredictionService"), timeout=5).status == HEALTH_STATUS["SERVING"]
     started = time.monotonic()
     server.stop()
-    assert time.monotonic() - started < 3  # no watcher is waited for
+    assert time.monotonic() - started < 20  # no watcher is waited for, which would take the 30 s of a drain
     assert [[answer.status for answer in watcher] for watcher in watchers] == [[HEALTH_STATUS["NOT_SERVING"]]] * 9
     assert list(stranger) == []
+
+
+def test_who_asks_while_the_server_ends_hears_of_the_end_too() -> None:
+    health = Health()
+    health._watch.end()
+    heard: list[Any] = []
+    health._watch(REQUEST(service="PredictionService"), None, heard.append)
+    assert [None if answer is None else answer.status for answer in heard] == [
+        HEALTH_STATUS["SERVING"],
+        HEALTH_STATUS["NOT_SERVING"],
+        None,
+    ]
