@@ -126,10 +126,12 @@ class AsyncSegmentationClient:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _predict(self, patches: NDArray[Any], output: str) -> NDArray[np.uint8]:
-        contract, _ = await self.contract(), await self.version()
+        contract, version = await self.contract(), await self.version()
         # A request is built when it has its turn, so that a large array is not held twice.
         response = await self._calls.call(
-            lambda timeout: self._transport.predict(self._conversation.predict_request(patches, output), timeout)
+            lambda timeout: self._transport.predict(
+                self._conversation.predict_request(patches, output, version), timeout
+            )
         )
         return self._conversation.read_prediction(response, output, len(patches), contract)
 

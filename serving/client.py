@@ -179,8 +179,9 @@ class SegmentationClient:
         return join(list(parts), output, contract)
 
     def _predict(self, patches: NDArray[Any], output: str) -> NDArray[np.uint8]:
-        contract, _ = self.contract(), self.version
-        request = self._conversation.predict_request(patches, output)
+        with self._lock:  # of one version, whatever another thread repins
+            contract, version = self.contract(), self.version
+        request = self._conversation.predict_request(patches, output, version)
         response = self._guarded(self._transport.predict, request)
         return self._conversation.read_prediction(response, output, len(patches), contract)
 

@@ -149,9 +149,13 @@ class Conversation:
                 "cut and convert the patches as the model's contract says",
             )
 
-    def predict_request(self, patches: NDArray[Any], output: str) -> Any:
-        """Asks for one output of patches."""
+    def predict_request(self, patches: NDArray[Any], output: str, version: int) -> Any:
+        """Asks a version for one output of patches.
+
+        The version is the caller's, not `self.version`, which another thread's `repin` may have taken away meanwhile.
+        """
         request = self._request(wire.SERVING_SIGNATURE)
+        request.model_spec.version.value = version
         write_image(request.inputs[wire.IMAGE], patches)
         request.output_filter.append(output)
         return request

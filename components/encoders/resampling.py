@@ -52,7 +52,7 @@ class _Resample(keras.layers.Layer):
     @staticmethod
     def matrix(source: int, target: int) -> NDArray[np.float32]:
         """`(target, source)`."""
-        raise NotImplementedError
+        raise NotImplementedError  # each layer has its own
 
     def call(self, inputs: Any) -> Any:
         """The resampled picture."""

@@ -131,6 +131,7 @@ class EvaluationCounts:
         same = (self.class_count, self.options, self.units) == (other.class_count, other.options, other.units)
         return same and all(np.array_equal(array, getattr(other, name)) for name, array in self.arrays.items())
 
+    # It holds arrays, which cannot be hashed.
     __hash__ = None  # type: ignore[assignment]
 
     @property

@@ -150,7 +150,7 @@ def _answers(
         request, future = waiting.popleft()
         try:
             return _Answer(request.row, request.shown, future.result())
-        except Exception as error:
+        except Exception as error:  # whatever a scorer raises: the window it happened in must be said
             raise _scoring_error(request, error, reader, contract) from error
 
     try:
@@ -159,7 +159,7 @@ def _answers(
                 yield first()
             try:
                 future = scorer.submit(request.patches)
-            except Exception as error:
+            except Exception as error:  # as above
                 raise _scoring_error(request, error, reader, contract) from error
             waiting.append((request, future))
         while waiting:

@@ -91,3 +91,10 @@ def test_a_model_that_is_none_of_ours_is_told_so() -> None:
 def test_errors_survive_pickling() -> None:
     error = pickle.loads(pickle.dumps(CallError("a", "b", "c", code="UNAVAILABLE")))
     assert (error.code, str(error)) == ("UNAVAILABLE", "a\n  expected: b\n  to fix:   c")
+
+
+def test_a_request_keeps_its_version_when_another_thread_repins() -> None:
+    conversation = Conversation("host:1", "m", label="stable")
+    assert conversation.repin()
+    spec = conversation.predict_request(np.zeros((1, 4, 4, 3), np.uint8), "scores_bytes", 7).model_spec
+    assert (spec.version.value, spec.version_label) == (7, "")

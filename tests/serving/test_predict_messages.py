@@ -70,7 +70,7 @@ def test_enum_values_are_those_of_the_original() -> None:
 
 def test_a_request_is_the_originals_on_the_wire() -> None:
     patches = np.arange(48, dtype=np.uint8).reshape(1, 4, 4, 3)
-    ours = Conversation("host:1", "m", version=3).predict_request(patches, "scores_bytes")
+    ours = Conversation("host:1", "m", version=3).predict_request(patches, "scores_bytes", 3)
     theirs = original("tensorflow.serving.PredictRequest").FromString(ours.SerializeToString())
     assert not theirs.model_spec.version_label
     assert (theirs.model_spec.name, theirs.model_spec.version.value) == ("m", 3)

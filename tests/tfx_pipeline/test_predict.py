@@ -124,6 +124,7 @@ def test_the_clients_settings_come_from_a_file_and_the_command_line(tmp_path: Pa
         (["--overlap", "1.5"], "--overlap 1.5: "),
         (["--bands", "1,b"], "--bands 1,b"),
         (["--raster", "dsm.tif"], "--raster dsm.tif"),
+        (["--raster", "dms=dsm.tif"], "no band of the model is read from it"),
         (["--concurrency", "0"], "--concurrency 0: "),
         (["--confidence", "folder.tif"], "folder.tif is a folder"),
         (["--scores", "scores.png"], "scores.png does not end as a GeoTIFF does"),

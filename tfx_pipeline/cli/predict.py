@@ -163,14 +163,20 @@ class _Clients:
 
 def _predict(job: "PredictionJob", clients: _Clients, options: "MapOptions", arguments: argparse.Namespace) -> None:
     from serving.predict_map import predict_map
+    from tfx_pipeline.cli.predict_options import refuse_unread
 
+    client = clients.of(job)
+    read = options.band_set(client.contract()).rasters
+    refuse_unread(arguments.raster, read)
+    # A list may name rasters of the archive that this model has no use for.
+    rasters = {name: path for name, path in job.tile.rasters.items() if name in read}
     line = ProgressLine(job.tile.image)
     try:
         result = predict_map(
             job.tile.image,
             job.map_path,
-            clients.of(job),
-            options.model_copy(update={"rasters": job.tile.rasters}),
+            client,
+            options.model_copy(update={"rasters": rasters}),
             line,
             outputs=job.outputs,
             resume=arguments.resume,

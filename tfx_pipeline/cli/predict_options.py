@@ -1,7 +1,7 @@
 """What the arguments of `eoseg predict` mean."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -119,3 +119,23 @@ def _made(make: Callable[[], Made]) -> Made:
 def _shown(value: Any) -> str:
     """Numbers alone: texts may be tokens, and wholes hold them."""
     return f" {value}" if isinstance(value, float) or (isinstance(value, int) and abs(value) < 10**6) else ""
+
+
+def refuse_unread(rasters: Sequence[str], read: Sequence[str]) -> None:
+    """Refuses rasters that were given for nothing.
+
+    Args:
+        rasters: As given, each `NAME=FILE`.
+        read: Names of the rasters that the model's bands are read from.
+
+    Raises:
+        ConfigError: If one has another name.
+    """
+    further = " or ".join(read[1:])
+    for raster in rasters:
+        if raster.partition("=")[0] not in read:
+            raise ConfigError(
+                f"--raster {raster}: no band of the model is read from it",
+                f"rasters named {further}" if further else "no --raster: the model reads the image alone",
+                "correct the name, or leave it out",
+            )
