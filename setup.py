@@ -33,10 +33,13 @@ RUNTIME = [
 
 DEVELOPMENT = [
     "hypothesis",
+    "kubernetes-validate",  # carries the Kubernetes schemas
     "moto[s3,server]>=5",  # the S3 protocol server of the tests
     "mypy",
+    "playwright",  # drives the Chromium of the machine
     "pytest",
     "pytest-timeout",
+    "pytest-xdist",
     "ruff",
     "scikit-learn",
     "types-PyYAML",

@@ -149,13 +149,15 @@ class Conversation:
                 "cut and convert the patches as the model's contract says",
             )
 
-    def predict_request(self, patches: NDArray[Any], output: str, version: int) -> Any:
+    def predict_request(self, patches: NDArray[Any], output: str, version: int | None) -> Any:
         """Asks a version for one output of patches.
 
-        The version is the caller's, not `self.version`, which another thread's `repin` may have taken away meanwhile.
+        The version is the caller's, not `self.version`, which another thread's `repin` may have taken away meanwhile;
+        None leaves the choice to the server: the label's version, or the newest.
         """
         request = self._request(wire.SERVING_SIGNATURE)
-        request.model_spec.version.value = version
+        if version is not None:
+            request.model_spec.version.value = version
         write_image(request.inputs[wire.IMAGE], patches)
         request.output_filter.append(output)
         return request

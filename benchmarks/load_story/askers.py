@@ -96,7 +96,7 @@ class Asker:
         calls = BlockingCalls(policy_of(address, options), AdaptiveLimit(1, options.limit))
 
         def ask(patches: NDArray[np.uint8], output: str) -> NDArray[np.uint8]:
-            request = conversation.predict_request(patches, output)
+            request = conversation.predict_request(patches, output, None)
             response = calls.call(lambda timeout: self.transport.predict(request, timeout))
             return conversation.read_prediction(response, output, len(patches), CONTRACT)
 
