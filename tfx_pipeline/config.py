@@ -6,16 +6,18 @@ from pydantic import Field, field_validator, model_validator
 
 from components.classes import ClassTable, LandClass
 from components.data_statistics.options import StatisticsOptions
-from components.evaluation.gate import EvaluationOptions
+from components.evaluation.evaluation_options import EvaluationOptions
 from components.geo.bands import BandSet
 from components.geo.label_options import ColorLabels, LabelOptions, VectorLabels
 from components.geo.patches import PatchOptions
+from components.geo.zones import ZoneOptions
 from components.label_validation.options import ValidationOptions
 from components.options import Options
 from components.training.options import NetworkOptions, TrainingOptions
 from serving.batching import BatchingOptions
 from tfx_pipeline.beam_runner import BeamOptions
 from tfx_pipeline.data_options import DataOptions
+from tfx_pipeline.kubeflow_options import KubeflowOptions
 from tfx_pipeline.tile_root import expanded, join
 
 
@@ -68,6 +70,7 @@ class Config(Options):
     batching: BatchingOptions = BatchingOptions()
     maps: MapOptions = MapOptions()
     beam: BeamOptions = BeamOptions()
+    kubeflow: KubeflowOptions = KubeflowOptions()
 
     @field_validator("artifacts")
     @classmethod
@@ -79,7 +82,7 @@ class Config(Options):
     @model_validator(mode="after")
     def _fits_together(self) -> "Config":
         table = self.table  # raises on twins
-        self.evaluation.check_metrics(table.names)
+        self.evaluation.check_names(table.names)
         self.data.check_labels(self.labels.kind, table.names)
         self.patches.check_classes(table.names)
         self._check_ignore()
@@ -101,6 +104,14 @@ class Config(Options):
             path = join(expanded(self.data.root), expanded(self.labels.grid_sizes))
             return self.labels.model_copy(update={"grid_sizes": path})
         return self.labels
+
+    @property
+    def zones(self) -> ZoneOptions | None:
+        """`evaluation.zones`, with a complete path."""
+        zones = self.evaluation.zones
+        if zones is None:
+            return None
+        return zones.model_copy(update={"file": join(expanded(self.data.root), expanded(zones.file))})
 
     @property
     def band_set(self) -> BandSet:

@@ -106,6 +106,11 @@ class Places:
         return self.workdir / "report.html"
 
     @property
+    def areas(self) -> Path:
+        """Areas by class of the evaluated tiles and zones of the latest run, as CSV."""
+        return self.workdir / "areas.csv"
+
+    @property
     def summary(self) -> Path:
         """The figures of the latest run, as JSON."""
         return self.workdir / "summary.json"
@@ -149,6 +154,8 @@ def find_data_set(
     labels = config.label_options
     if isinstance(labels, VectorLabels) and labels.grid_sizes:
         files.append(labels.grid_sizes)
+    if config.zones is not None:
+        files.append(config.zones.file)
     digest = files_fingerprint(files, places.workdir / "fingerprints.json") if fingerprint else ""
     data = DataSet(tuple(tiles), digest, dtype)
     data.mapped_tiles(config)  # raises now, not after the training

@@ -20,8 +20,13 @@ from components.data_statistics.curated_schema import read_schema_file
 from components.data_statistics.skew import scalar_features
 from components.evaluation.component import LatestComparableBlessedModel
 from components.evaluation.eval_config import build_eval_config
+from components.evaluation.evaluate_tile import TileEvaluationOptions
+from components.evaluation.map_evaluator.component import MapEvaluator
+from components.evaluation.map_evaluator.options import MapEvaluatorOptions
+from components.evaluation.model_gates.component import ModelGates
 from components.file_systems import arguments_for_workers
 from components.label_validation.component import LabelValidator
+from components.mapping.map_options import MapOptions
 from components.publishing.component import VersionPusher
 from components.records.component import TileExampleGen
 from components.records.record_format import RecordFormat
@@ -61,6 +66,7 @@ def build_pipeline(config: Config, data: DataSet, places: Places, *, any_driver:
     bands = config.band_set
     format_ = record_format(config, data)
     split = data.evaluated_split(config)
+    judged = config.evaluation.for_classes([config.table.names[i] for i in config.table.scored_ids])
 
     labels = LabelValidator(
         tiles=tiles,
@@ -127,7 +133,30 @@ def build_pipeline(config: Config, data: DataSet, places: Places, *, any_driver:
         example_splits=[split],
         model=trainer.outputs["model"],
         baseline_model=blessed.outputs["model"],
-        eval_config=build_eval_config(config.table, config.evaluation.gates, compare=True),
+        # Kubeflow's driver takes any blessing for the last word; so there the one of all gates is the only one.
+        eval_config=build_eval_config(config.table, judged.gates, compare=True, bless=not any_driver),
+    )
+    map_evaluator = MapEvaluator(
+        model=trainer.outputs["model"],
+        blessed_model=blessed.outputs["model"],
+        tiles=TileList(tiles=tuple(tile for tile in data.tiles if tile.split == split)).model_dump_json(),
+        fingerprint=data.fingerprint,
+        options=MapEvaluatorOptions(
+            table=config.table,
+            labels=config.label_options,
+            tiles=TileEvaluationOptions(
+                maps=MapOptions(overlap=config.maps.overlap), counting=config.evaluation.counting, zones=config.zones
+            ),
+            bootstrap=config.evaluation.bootstrap,
+            ignored=config.evaluation.ignored,
+            gates=judged.gates_on_tiles,
+        ).model_dump_json(),
+    )
+    gates = ModelGates(
+        model=trainer.outputs["model"],
+        evaluation=evaluator.outputs["evaluation"],
+        map_evaluation=map_evaluator.outputs["evaluation"],
+        options=judged.model_dump_json(),
     )
 
     serving_check = ServingCheck(
@@ -141,7 +170,7 @@ def build_pipeline(config: Config, data: DataSet, places: Places, *, any_driver:
     )
     pusher = VersionPusher(
         model=trainer.outputs["model"],
-        model_blessing=evaluator.outputs["blessing"],
+        model_blessing=gates.outputs["blessing"],
         infra_blessing=serving_check.outputs["infra_blessing"],
         model_base=str(places.model_base),
         model_name=config.publish.model_name,
@@ -153,7 +182,7 @@ def build_pipeline(config: Config, data: DataSet, places: Places, *, any_driver:
         pipeline_root=places.pipeline_root,
         components=[
             labels, records, statistics, schema, anomalies, last_statistics, sound, trainer, blessed, evaluator,
-            serving_check, pusher,
+            map_evaluator, gates, serving_check, pusher,
         ],
         enable_cache=True,
         metadata_connection_config=sqlite_metadata(places.metadata),

@@ -26,7 +26,9 @@ STAGE_NAMES = {
     "AnomalyGate": "stop at anomalies, skew and drift",
     "Trainer": "train the network",
     "LatestBlessedModel": "find the model to compare with",
-    "Evaluator": "evaluate, compare, gate",
+    "Evaluator": "evaluate on patches",
+    "MapEvaluator": "evaluate on whole tiles",
+    "ModelGates": "judge by the gates",
     "ServingCheck": "serve the model and check its answers",
     "VersionPusher": "push the version",
 }

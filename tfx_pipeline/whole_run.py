@@ -1,10 +1,12 @@
 """`eoseg run` from one end to the other: the pipeline, maps through the model server, the report, the summary."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from components.evaluation.figures import CLASS_FIGURES, class_figure
+from components.evaluation.map_evaluator.files import copy_areas
 from tfx_pipeline.config import Config
 from tfx_pipeline.data_set import DataSet, Places, find_data_set, places_of
 from tfx_pipeline.outcome import Outcome, read_outcome, write_summary
@@ -45,7 +47,7 @@ def run_everything(config: Config, stream: TextIO) -> Outcome:
 
         times = run_pipeline(config, data, places, stream)
         record = read_latest_run(places.metadata)
-        outcome = read_outcome(record, config)
+        outcome = read_outcome(record)
         split = data.evaluated_split(config)
         maps: dict[str, Path] = {}
         if outcome.pushed:
@@ -53,6 +55,8 @@ def run_everything(config: Config, stream: TextIO) -> Outcome:
             maps = predict_maps(config, data, places, outcome)
             times.seconds["Maps"] = time.monotonic() - before
             say(f"{'':7} {'predict maps through the model server':40} {times.seconds['Maps']:.1f} s")
+        if outcome.map_evaluation is not None:
+            copy_areas(outcome.map_evaluation, places.areas)
         before = time.monotonic()
         write_report(config, data, places, record, outcome, maps)
         times.seconds["Report"] = time.monotonic() - before
@@ -99,6 +103,8 @@ def closing_table(
         f"  overall accuracy {_shown(figures['overall_accuracy'])}, kappa {_shown(figures['kappa'])}, "
         f"mean IoU {_shown(figures['mean_iou'])}, mean F1 {_shown(figures['mean_f1'])}"
     )
+    if outcome.map_evaluation is not None:
+        lines += _whole_tiles(outcome.map_evaluation.document)
     lines += [f"  gate {'passed' if gate.passed else 'FAILED'}: {gate.reason}" for gate in outcome.gates]
     lines.append(f"  serving check {'passed' if outcome.served_well else 'FAILED'}: {outcome.serving_reason}")
     lines.append("")
@@ -109,9 +115,33 @@ def closing_table(
     lines += [f"map      {path}" for path in maps.values()]
     lines.append(f"report   {places.report}")
     lines.append(f"figures  {places.summary}")
+    if places.areas.exists():
+        lines.append(f"areas    {places.areas}")
     shown = [f"{stage} {'reused' if stage in times.reused else f'{s:.0f} s'}" for stage, s in times.seconds.items()]
     lines.append(f"times    {', '.join(shown)}")
     return "\n".join(lines)
+
+
+_SHOWN_OF_TILES = ("overall_accuracy", "mean_iou", "mean_f1", "mean_boundary_f1", "expected_calibration_error")
+
+
+def _whole_tiles(document: Mapping[str, Any]) -> list[str]:
+    """The headline figures of whole tiles, of the full and the eroded truth, with their intervals."""
+    figures = document["figures"]
+    lines = [f"  whole tiles, as production maps them ({sum(map(sum, document['confusion'])):,} pixels)"]
+    for name in _SHOWN_OF_TILES:
+        values = [f"{name.replace('_', ' '):27} {_with_interval(figures[name])}"]
+        if f"eroded/{name}" in figures:
+            values.append(f"without boundaries {_with_interval(figures[f'eroded/{name}'])}")
+        lines.append("    " + ", ".join(values))
+    return lines
+
+
+def _with_interval(found: Mapping[str, float | None]) -> str:
+    value, low, high = found["value"], found["low"], found["high"]
+    if value is None:
+        return "absent"
+    return f"{value:.3f}" + ("" if low is None or high is None else f" ({low:.3f} to {high:.3f})")
 
 
 def _shown(value: float) -> str:

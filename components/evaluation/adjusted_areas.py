@@ -102,7 +102,9 @@ def adjust_areas(confusion: ArrayLike, mapped_areas: ArrayLike) -> AdjustedAreas
     users, producers = np.diag(shares), ratio(np.diag(p), of_class)
     # Equation 7, divided by A^2 above and below.
     own, all_maps = np.diag(spread), spread.sum(axis=0)
-    producers_variance = ratio((1 - producers) ** 2 * own + producers**2 * (all_maps - own), of_class**2)
+    # Added up without the diagonal, not subtracted: one large stratum would cancel the digits of the small ones.
+    others = np.where(np.eye(len(spread), dtype=bool), 0.0, spread).sum(axis=0)
+    producers_variance = ratio((1 - producers) ** 2 * own + producers**2 * others, of_class**2)
     return AdjustedAreas(
         mapped=mapped,
         area=of_class * mapped.sum(),

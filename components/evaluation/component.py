@@ -16,13 +16,19 @@ MODEL = "model"
 MODEL_BLESSING = "model_blessing"
 CANDIDATE = "candidate"
 
+JUDGED_BY = "judged_by"
+"""Property of a blessing: which step gave it."""
+ALL_GATES = "ModelGates"
+"""The step that judges all gates; the Evaluator's own blessing knows only those that TFMA can express."""
+
 
 class LatestComparableBlessedModel(tfx.dsl.experimental.LatestBlessedModelStrategy):
     """The latest blessed model other than the candidate itself, if it has the candidate's classes and bands.
 
     The stock strategy would, once the candidate is blessed, resolve to the candidate: a repeated run would have
     another input than the first and evaluate again. And a model of other classes or bands cannot be evaluated on
-    these records at all; it is passed over, and change gates then say that there was nothing to compare with.
+    these records at all; it is passed over, and change gates then say that there was nothing to compare with. Nor
+    does a blessing count that the Evaluator gave and the gates on whole tiles took back.
     """
 
     def resolve_artifacts(
@@ -34,10 +40,15 @@ class LatestComparableBlessedModel(tfx.dsl.experimental.LatestBlessedModelStrate
             store,
             {
                 MODEL: [m for m in input_dict.get(MODEL, []) if _is_comparable(m, candidates)],
-                MODEL_BLESSING: list(input_dict.get(MODEL_BLESSING, [])),
+                MODEL_BLESSING: [b for b in input_dict.get(MODEL_BLESSING, []) if _is_of_all_gates(b)],
             },
         )
         return {CANDIDATE: candidates, MODEL: [], MODEL_BLESSING: [], **(blessed or {})}
+
+
+def _is_of_all_gates(blessing: Artifact) -> bool:
+    judged_by: str = blessing.get_string_custom_property(JUDGED_BY)
+    return judged_by == ALL_GATES
 
 
 def _is_comparable(model: Artifact, candidates: List[Artifact]) -> bool:

@@ -15,13 +15,16 @@ CANDIDATE = "candidate"
 BASELINE = "baseline"
 
 
-def build_eval_config(table: ClassTable, gates: Sequence[Gate], *, compare: bool) -> tfma.EvalConfig:
+def build_eval_config(
+    table: ClassTable, gates: Sequence[Gate], *, compare: bool, bless: bool = True
+) -> tfma.EvalConfig:
     """The EvalConfig for the stock Evaluator.
 
     Args:
         table: The classes.
         gates: Become TFMA value and change thresholds on the overall slice.
         compare: Whether the latest blessed model is evaluated beside the candidate.
+        bless: False sets no threshold at all, so that the Evaluator gives no blessing.
     """
     # TFMA insists on a label key although the signature has compared prediction and truth by itself.
     spec = {"signature_name": EVALUATE_SIGNATURE, "label_key": patch_example.VOID_SHARE}
@@ -33,10 +36,11 @@ def build_eval_config(table: ClassTable, gates: Sequence[Gate], *, compare: bool
         module="components.evaluation.tfma_metrics",
         config=tfma_json(table),
     )
+    thresholds = _of_whole_split(gates, compare) if bless else {}
     return tfma.EvalConfig(
         model_specs=models,
         slicing_specs=[tfma.SlicingSpec(), tfma.SlicingSpec(feature_keys=[patch_example.TILE])],
-        metrics_specs=[tfma.MetricsSpec(metrics=[metric], per_slice_thresholds=_of_whole_split(gates, compare))],
+        metrics_specs=[tfma.MetricsSpec(metrics=[metric], per_slice_thresholds=thresholds)],
     )
 
 

@@ -10,9 +10,9 @@ boundaries inside them all the same.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ from components.geo.image import ImageReader, open_image
 from components.geo.labels import LabelDecoder, LabelReader
 from components.geo.pixel_area import pixel_areas
 from components.geo.window import Window
+from components.geo.zones import ZoneOptions, ZoneReader
 from components.label_validation.parts import frame_of, only_in, whole_tile
 from components.mapping.blended_rows import BlendedRows
 from components.mapping.map_options import MapOptions
@@ -53,6 +54,8 @@ class TileEvaluationOptions(Options):
     """Windows kept of each tile to look at, those with the highest share of errors."""
     patches_per_request: PositiveInt = 16
     """The network's batch."""
+    zones: ZoneOptions | None = None
+    """Whose ground is measured by class besides the tiles'."""
     threads: int = Field(default=0, ge=0)
     """Of one operation of the network; 0 leaves it to TensorFlow."""
 
@@ -68,6 +71,7 @@ class EvaluatedTile:
         counts: In blocks, or one unit.
         mapped_pixels: `(K,)` int64: pixels of the areas by predicted class, with and without truth.
         mapped_square_metres: `(K,)` the ground that they cover; None where the tile has no coordinate system.
+        zone_square_metres: The same of the areas' pixels in each zone, by its name.
         overview: The smallest window that holds all areas; None if no pictures were asked for.
         worst: The windows with the highest share of errors, the worst first.
     """
@@ -78,6 +82,7 @@ class EvaluatedTile:
     counts: EvaluationCounts
     mapped_pixels: NDArray[np.int64]
     mapped_square_metres: NDArray[np.float64] | None
+    zone_square_metres: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     overview: Picture | None = None
     worst: tuple[tuple[WorstWindow, Picture], ...] = ()
 
@@ -140,6 +145,8 @@ class _TileCounter:
         self._counts: list[EvaluationCounts] = []
         self._pixels = np.zeros(class_count, np.int64)
         self._ground: NDArray[np.float64] | None = np.zeros(class_count)
+        self._zones = None if options.zones is None else ZoneReader(options.zones, image.grid)
+        self._zone_ground = np.zeros((0 if self._zones is None else len(self._zones.names) + 1, class_count))
         how_many = options.worst_windows if pictures else 0
         self._overview = RowPicker(self._frame, OVERVIEW_PX) if pictures else None
         self._worst = WorstCutouts(tile, self._shape, self._frame, class_count, options.counting, how_many)
@@ -167,6 +174,11 @@ class _TileCounter:
             counts=EvaluationCounts.sum_of(self._counts),
             mapped_pixels=self._pixels,
             mapped_square_metres=self._ground,
+            zone_square_metres={
+                name: ground
+                for name, ground in zip(self._zones.names if self._zones else (), self._zone_ground[1:], strict=True)
+                if ground.any()
+            },
             overview=None if self._overview is None else self._overview.picture(self._image),
             worst=tuple(self._worst.found(self._image)),
         )
@@ -217,6 +229,12 @@ class _TileCounter:
         elif self._ground is not None:
             weights = np.broadcast_to(areas, mapped.shape).ravel()
             self._ground += np.bincount(mapped.ravel(), weights, minlength=256)[: self._class_count]
+        if self._zones is not None and areas is not None:
+            counted = mapped < self._class_count
+            place = self._zones.read(window)[counted] * self._class_count + mapped[counted]
+            weights = np.broadcast_to(areas, mapped.shape)[counted]
+            found = np.bincount(place, weights, minlength=self._zone_ground.size)
+            self._zone_ground += found.reshape(self._zone_ground.shape)
 
 
 class _RowBuffer:

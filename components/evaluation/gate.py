@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from components.evaluation.bootstrap import Difference
-from components.evaluation.gate_options import PATCHES, TILES, EvaluationOptions, Gate, View
+from components.evaluation.gate_options import PATCHES, TILES, Gate, View
 
-__all__ = ["EvaluationOptions", "Gate", "GateVerdict", "View", "ViewFigures", "judge"]
+__all__ = ["Gate", "GateVerdict", "View", "ViewFigures", "judge"]
 
-NO_BLESSED_MODEL = "there is no blessed model to compare with"
+NO_BLESSED_MODEL = "there is no blessed model of these classes and bands to compare with"
 
 
 @dataclass(frozen=True)

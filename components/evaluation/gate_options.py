@@ -29,7 +29,8 @@ class Gate(Options):
     """
 
     metric: str
-    """`mean_iou`, `overall_accuracy`, `kappa`, `mean_f1`, or of one class: `iou/building`."""
+    """`mean_iou`, `overall_accuracy`, `kappa`, `mean_f1`, or of one class: `iou/building`; `iou/*` is a gate for each
+    scored class."""
     view: View = PATCHES
     """`patches` are the records, each by itself; `tiles` are whole tiles, predicted as production predicts them."""
     slice: str | None = None
@@ -69,27 +70,6 @@ class Gate(Options):
                 "or without/CLASS"
             )
         return self
-
-
-class EvaluationOptions(Options):
-    """What is evaluated, and the gates."""
-
-    split: str | None = None
-    """`eval` or `test`; None takes `test` where a tile is listed for it, else `eval`."""
-    gates: tuple[Gate, ...] = ()
-    """Without any, every model that has an overall accuracy at all is blessed."""
-
-    def check_metrics(self, class_names: Sequence[str]) -> None:
-        """Refuses gates on figures that will never be there.
-
-        Raises:
-            ValueError: Naming the gate and the figures there are.
-        """
-        check_gates(self.gates, class_names)
-        of_tiles = [gate.metric for gate in self.gates if gate.view == TILES]
-        if of_tiles:
-            # No gate may be taken and then not judged: the pipeline has no step yet that evaluates whole tiles.
-            raise ValueError(f"the gate on {of_tiles[0]} has view: tiles, which a run does not evaluate yet")
 
 
 def check_gates(gates: Sequence[Gate], class_names: Sequence[str]) -> None:

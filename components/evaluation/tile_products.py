@@ -35,6 +35,7 @@ class TileFacts:
         areas: What was evaluated.
         mapped_pixels: Pixels of each predicted class.
         mapped_square_metres: The ground that they cover; None where it is not known.
+        zone_square_metres: The same in each zone that lies on the tile.
         pictures: The npz file's name in the same folder; empty where there is none.
         worst: The windows with the highest share of errors, in the order of the npz.
     """
@@ -44,6 +45,7 @@ class TileFacts:
     areas: tuple[Window, ...]
     mapped_pixels: tuple[int, ...]
     mapped_square_metres: tuple[float, ...] | None
+    zone_square_metres: Mapping[str, tuple[float, ...]]
     pictures: str
     worst: tuple[WorstWindow, ...]
 
@@ -62,6 +64,7 @@ def facts_of(found: EvaluatedTile) -> TileFacts:
         areas=found.areas,
         mapped_pixels=tuple(found.mapped_pixels.tolist()),
         mapped_square_metres=None if ground is None else tuple(ground.tolist()),
+        zone_square_metres={name: tuple(of_zone.tolist()) for name, of_zone in found.zone_square_metres.items()},
         pictures="" if found.overview is None else f"{file_stem(found.tile)}.npz",
         worst=tuple(worst for worst, _ in found.worst),
     )
@@ -87,6 +90,7 @@ def facts_from_json(text: str, name: str = "the facts of a tile") -> TileFacts:
             areas=tuple(Window(**area) for area in read["areas"]),
             mapped_pixels=tuple(read["mapped_pixels"]),
             mapped_square_metres=None if ground is None else tuple(ground),
+            zone_square_metres={name: tuple(of_zone) for name, of_zone in read["zone_square_metres"].items()},
             pictures=read["pictures"],
             worst=tuple(WorstWindow(**{**worst, "window": Window(**worst["window"])}) for worst in read["worst"]),
         )

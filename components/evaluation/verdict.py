@@ -1,6 +1,6 @@
-"""Reads what the Evaluator wrote: figures overall and by tile, and each gate's verdict."""
+"""Reads what the Evaluator wrote: figures overall and by tile."""
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from components.errors import DataError
 from components.evaluation.eval_config import BASELINE, CANDIDATE
-from components.evaluation.gate import Gate, GateVerdict, judge
+from components.evaluation.figures import OVERALL_ACCURACY
 from components.evaluation.tfma_metrics import MATRIX_FIGURE
 from components.file_systems import load_file_system
 
@@ -32,9 +32,10 @@ class Evaluation:
     confusion_by_tile: dict[str, NDArray[np.float64]]
     blessed_figures: dict[str, float] | None
 
-    def judge(self, gates: Sequence[Gate]) -> list[GateVerdict]:
-        """Each gate's verdict on this evaluation."""
-        return judge(gates, self.figures, self.blessed_figures)
+    @property
+    def is_empty(self) -> bool:
+        """Whether not one pixel was counted."""
+        return math.isnan(self.figures.get(OVERALL_ACCURACY, math.nan))
 
 
 def read_evaluation(evaluation_uri: str) -> Evaluation:

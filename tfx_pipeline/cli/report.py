@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tfx_pipeline.report.report import write_report
 
     try:
-        outcome = read_outcome(record, config)
+        outcome = read_outcome(record)
     except EosegError:
         raise
     except ValueError as error:

@@ -13,10 +13,12 @@ from tfx.utils import path_utils
 
 from components.contract import ModelContract
 from components.errors import DataError
+from components.evaluation.area_rows import area_rows, areas_as_csv
 from components.evaluation.counts import EvaluationCounts
 from components.evaluation.counts_file import from_npz, to_npz
 from components.evaluation.gate import NO_BLESSED_MODEL, judge
 from components.evaluation.map_evaluator.document import as_document
+from components.evaluation.map_evaluator.files import AREAS_FILE, FIGURES_FILE, TILES_FOLDER
 from components.evaluation.map_evaluator.options import MapEvaluatorOptions
 from components.evaluation.saved_model_scorer import read_contract
 from components.evaluation.tile_products import TileFacts, facts_from_json
@@ -28,9 +30,7 @@ from components.tile_source import TileList
 
 CANDIDATE = "candidate"
 BLESSED = "blessed"
-FIGURES_FILE = "figures.json"
 FAILURES_FILE = "failures.json"
-TILES_FOLDER = "tiles"
 PASSED = "passed"
 
 
@@ -93,7 +93,9 @@ def MapEvaluator(
     figures = view_figures(candidate, blessed, asked.scored_classes, wanted, asked.bootstrap, not_compared)
     verdicts = judge(asked.gates, {}, None, tiles=figures)
     facts = _read_facts(folder, len(parts))
-    document = as_document(candidate, blessed, figures, verdicts, facts, asked)
+    areas = area_rows(candidate, facts, asked.table.names, asked.bootstrap)
+    document = as_document(candidate, blessed, figures, verdicts, facts, areas, asked)
+    write_text(f"{evaluation.uri}/{AREAS_FILE}", areas_as_csv(areas))
     write_text(f"{evaluation.uri}/{FIGURES_FILE}", json.dumps(document, indent=1, allow_nan=False))
     evaluation.set_int_custom_property(PASSED, int(document["passed"]))
 

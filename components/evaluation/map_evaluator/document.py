@@ -9,9 +9,11 @@ import numpy as np
 
 from components.evaluation.adjusted_areas import INTERVAL_NOTE, adjust_areas, adjusted_area_intervals
 from components.evaluation.all_figures import all_figures
+from components.evaluation.area_rows import AreaRow, areas_as_documents
 from components.evaluation.calibration import reliability_curve
 from components.evaluation.counts import EvaluationCounts
 from components.evaluation.gate import GateVerdict, ViewFigures
+from components.evaluation.gate_verdicts import verdicts_as_document
 from components.evaluation.map_evaluator.options import MapEvaluatorOptions
 from components.evaluation.slices import worst_windows
 from components.evaluation.tile_products import TileFacts
@@ -27,6 +29,7 @@ def as_document(
     found: ViewFigures,
     verdicts: Sequence[GateVerdict],
     facts: Sequence[TileFacts],
+    areas: Sequence[AreaRow],
     options: MapEvaluatorOptions,
 ) -> dict[str, Any]:
     """All figures, intervals, slices, worst windows and areas; NaN, which JSON does not know, is null.
@@ -37,6 +40,7 @@ def as_document(
         found: The figures that gates were judged by.
         verdicts: Of the gates.
         facts: Of each tile.
+        areas: By class, of everything, each tile and each zone.
         options: What was asked for.
     """
     classes, bootstrap = options.scored_classes, options.bootstrap
@@ -67,8 +71,9 @@ def as_document(
             for worst in worst_windows(candidate, {of_tile.tile: of_tile.shape for of_tile in facts})
         ],
         "areas": _areas(candidate, facts, options),
+        "places": areas_as_documents(areas),
         "tiles": [asdict(of_tile) for of_tile in facts],
-        "gates": [asdict(verdict) for verdict in verdicts],
+        "gates": verdicts_as_document(verdicts),
         "passed": all(verdict.passed for verdict in verdicts),
     }
     plain: dict[str, Any] = _without_nan(document)

@@ -6,7 +6,14 @@ from pathlib import Path
 from tfx import v1 as tfx
 
 from components.contract import CONTRACT_FILE
-from components.evaluation.component import CANDIDATE, MODEL, MODEL_BLESSING, LatestComparableBlessedModel
+from components.evaluation.component import (
+    ALL_GATES,
+    CANDIDATE,
+    JUDGED_BY,
+    MODEL,
+    MODEL_BLESSING,
+    LatestComparableBlessedModel,
+)
 
 ARTIFACTS = tfx.types.standard_artifacts
 
@@ -20,10 +27,11 @@ def make_model(folder: Path, number: int, classes: str = "roof, lawn") -> object
     return model
 
 
-def bless(model_id: int, blessed: int = 1) -> object:
+def bless(model_id: int, blessed: int = 1, judged_by: str = ALL_GATES) -> object:
     blessing = ARTIFACTS.ModelBlessing()
     blessing.set_int_custom_property("current_model_id", model_id)
     blessing.set_int_custom_property("blessed", blessed)
+    blessing.set_string_custom_property(JUDGED_BY, judged_by)
     return blessing
 
 
@@ -38,6 +46,11 @@ def resolve(candidate: object, models: list, blessings: list) -> list[int]:
 def test_the_latest_blessed_model_before_the_candidate_is_taken(tmp_path: Path) -> None:
     models = [make_model(tmp_path, number) for number in (1, 2, 3, 4)]
     assert resolve(models[3], models, [bless(1), bless(2), bless(3, blessed=0)]) == [2]
+
+
+def test_a_blessing_that_knows_not_all_gates_does_not_count(tmp_path: Path) -> None:
+    models = [make_model(tmp_path, number) for number in (1, 2, 3)]
+    assert resolve(models[2], models, [bless(1), bless(2, judged_by="")]) == [1]
 
 
 def test_a_blessed_candidate_is_not_compared_with_itself(tmp_path: Path) -> None:

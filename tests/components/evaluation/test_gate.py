@@ -1,12 +1,17 @@
 """Gates: what passes, what does not, and what is said of it."""
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from components.errors import DataError
 from components.evaluation.bootstrap import Difference
-from components.evaluation.gate import EvaluationOptions, Gate, ViewFigures, judge
+from components.evaluation.evaluation_options import EvaluationOptions
+from components.evaluation.gate import Gate, ViewFigures, judge
 from components.evaluation.gate_options import check_gates
+from components.evaluation.gate_verdicts import read_verdicts, write_verdicts
 
 
 def test_a_gate_on_the_figure_itself() -> None:
@@ -41,8 +46,8 @@ def test_gates_that_bound_nothing_or_no_figure_are_refused() -> None:
     with pytest.raises(ValueError, match="has no bound"):
         Gate(metric="mean_iou")
     with pytest.raises(ValueError, match="unknown metric 'miou'"):
-        EvaluationOptions(gates=(Gate(metric="miou", at_least=0.5),)).check_metrics(["roof"])
-    EvaluationOptions(gates=(Gate(metric="iou/roof", at_least=0.5),)).check_metrics(["roof"])
+        EvaluationOptions(gates=(Gate(metric="miou", at_least=0.5),)).check_names(["roof"])
+    EvaluationOptions(gates=(Gate(metric="iou/roof", at_least=0.5),)).check_names(["roof"])
 
 
 def interval(low: float, high: float) -> Difference:
@@ -130,11 +135,6 @@ def test_what_patches_cannot_tell_is_refused_there() -> None:
         Gate(metric="mean_iou", view="tiles", slice="north", at_least=0.1)
 
 
-def test_no_gate_is_taken_that_a_run_would_not_judge() -> None:
-    with pytest.raises(ValueError, match="does not evaluate yet"):
-        EvaluationOptions(gates=(Gate(metric="mean_iou", view="tiles", at_least=0.5),)).check_metrics(["roof"])
-
-
 def test_the_strictest_of_several_gates_on_one_figure_is_tfma_s_threshold() -> None:
     from components.classes import ClassTable, LandClass
     from components.evaluation.eval_config import build_eval_config
@@ -152,3 +152,23 @@ def test_the_strictest_of_several_gates_on_one_figure_is_tfma_s_threshold() -> N
     assert found["kappa"].value_threshold.lower_bound.value == 0.5
     assert found["kappa"].change_threshold.absolute.value == -0.02
     assert found["iou/roof"].value_threshold.lower_bound.value == -1
+
+
+def test_a_gate_on_every_class_is_one_for_each() -> None:
+    options = EvaluationOptions(gates=(Gate(metric="iou/*", max_drop=0.02), Gate(metric="kappa", at_least=0.1)))
+    assert [gate.metric for gate in options.for_classes(["roof", "a/b"]).gates] == ["iou/roof", "iou/a/b", "kappa"]
+    options.check_names(["roof"])
+    with pytest.raises(ValueError, match=r"unknown metric 'roughness/roof'"):
+        EvaluationOptions(gates=(Gate(metric="roughness/*", at_least=0.1),)).check_names(["roof"])
+
+
+def test_verdicts_survive_their_file(tmp_path: Path) -> None:
+    gates = [Gate(metric="iou/car", at_least=0.0), Gate(metric="kappa", view="tiles", slice="tile/a", max_drop=0.1)]
+    verdicts = judge(gates, {"iou/car": 0.25}, None, tiles=ViewFigures({}))
+    write_verdicts(str(tmp_path), verdicts)
+    read = read_verdicts(str(tmp_path))
+    assert read[0] == verdicts[0]
+    assert replace(read[1], value=0.0) == replace(verdicts[1], value=0.0)
+    assert math.isnan(read[1].value)
+    with pytest.raises(DataError, match=r"gates\.json"):
+        read_verdicts(str(tmp_path / "nowhere"))

@@ -1,5 +1,6 @@
 """The step that evaluates whole tiles, by its own executor function, on a model that one can do in the head."""
 
+import csv
 import json
 import math
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import pytest
+from shapely.geometry import box, mapping
 from tfx import v1 as tfx
 
 from components.classes import VOID_ID, ClassTable, LandClass, encode_colors
@@ -20,15 +22,17 @@ from components.evaluation.confusion import confusion_matrix
 from components.evaluation.counts import CountingOptions
 from components.evaluation.counts_file import from_npz
 from components.evaluation.evaluate_tile import TileEvaluationOptions
+from components.evaluation.gate import NO_BLESSED_MODEL
 from components.evaluation.gate_options import Gate
 from components.evaluation.map_evaluator.component import PASSED, MapEvaluation, MapEvaluator, why_not_compared
 from components.evaluation.map_evaluator.options import MapEvaluatorOptions
 from components.evaluation.saved_model_scorer import SavedModelScorer
 from components.evaluation.tile_products import facts_from_json, pictures_from_npz
 from components.geo.window import Window
+from components.geo.zones import ZoneOptions
 from components.tile_source import TileList, TileSource
 from tests.components.evaluation.make_model import export_band_scores
-from tests.make_raster import write_raster
+from tests.make_raster import ORIGIN, write_raster
 
 SIDE = 48
 TABLE = ClassTable(
@@ -79,12 +83,18 @@ def artifact(kind: type, uri: str | Path) -> Any:
 def evaluate(models: dict[str, str], tiles: TileList, tmp_path: Path) -> Callable[..., Path]:
     """Runs the step; gives the artifact's folder."""
 
-    def run(candidate: str, blessed: str | None = None, gates: tuple[Gate, ...] = (), passes: int = 1) -> Path:
+    def run(
+        candidate: str,
+        blessed: str | None = None,
+        gates: tuple[Gate, ...] = (),
+        passes: int = 1,
+        zones: ZoneOptions | None = None,
+    ) -> Path:
         evaluation = artifact(MapEvaluation, tmp_path / "evaluation")
         model_kind = tfx.types.standard_artifacts.Model
         options = MapEvaluatorOptions(
             table=TABLE,
-            tiles=TileEvaluationOptions(counting=CountingOptions(block_px=16), worst_windows=2),
+            tiles=TileEvaluationOptions(counting=CountingOptions(block_px=16), worst_windows=2, zones=zones),
             gates=gates,
         )
         MapEvaluator.test_call(
@@ -118,11 +128,41 @@ def test_the_step_counts_every_pixel_of_the_split_once(
     interval = Interval(**document["figures"]["mean_iou"])
     assert interval.low <= interval.value <= interval.high
     assert interval.units == 3
-    assert document["not_compared"] == "there is no blessed model to compare with"
+    assert document["not_compared"] == NO_BLESSED_MODEL
     assert not (folder / "failures.json").exists()
     # The ground: every pixel of the split has a class, and is half a metre wide.
     ground = sum(row["mapped_square_metres"] for row in document["areas"]["classes"].values())
     assert ground == pytest.approx(counts.confusion.sum() * 0.25)
+
+
+def test_areas_are_measured_by_tile_and_by_zone(evaluate: Callable[..., Path], tmp_path: Path) -> None:
+    # All tiles lie at the same place: the western half of each is one zone, the north-eastern quarter another.
+    west, north = ORIGIN @ (0, 0)
+    middle, south = ORIGIN @ (SIDE / 2, SIDE)
+    east, halfway = ORIGIN @ (SIDE, SIDE / 2)
+    zones = {"west": (west, south, middle, north), "quarter": (middle, halfway, east, north)}
+    shapely_boxes = [
+        {"type": "Feature", "properties": {"name": name}, "geometry": mapping(box(*place))}
+        for name, place in zones.items()
+    ]
+    path = tmp_path / "zones.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": shapely_boxes}))
+    folder = evaluate("good", zones=ZoneOptions(file=str(path), attribute="name", crs="EPSG:25832"))
+    rows = list(csv.DictReader((folder / "areas.csv").read_text().splitlines()))
+    ground = {}
+    for row in rows:
+        place = (row["kind"], row["place"])
+        ground[place] = ground.get(place, 0.0) + float(row["mapped_m2"])
+    # Half a metre wide; of the third tile its north-western block and one in the south-east are in the split.
+    assert ground["tile", "tile 0"] == ground["tile", "tile 1"] == pytest.approx(SIDE * SIDE * 0.25)
+    assert ground["tile", "tile 2"] == pytest.approx(2 * 20 * 24 * 0.25)
+    assert ground["zone", "west"] == pytest.approx((2 * SIDE * SIDE / 2 + 20 * 24) * 0.25)
+    assert ground["zone", "quarter"] == pytest.approx(2 * SIDE * SIDE / 4 * 0.25)
+    assert ground["all", ""] == pytest.approx((2 * SIDE * SIDE + 2 * 20 * 24) * 0.25)
+    places = json.loads((folder / "figures.json").read_text())["places"]
+    assert [(row["kind"], row["place"], row["class_name"]) for row in places] == [
+        (row["kind"], row["place"], row["class"]) for row in rows
+    ]
 
 
 def test_what_there_is_to_look_at_lies_beside_the_figures(evaluate: Callable[..., Path]) -> None:

@@ -13,7 +13,7 @@ from components.classes import ClassTable, LandClass
 from components.contract import CONFUSION, EVALUATE_SIGNATURE
 from components.evaluation.eval_config import BASELINE, CANDIDATE, build_eval_config
 from components.evaluation.figures import figures
-from components.evaluation.gate import Gate
+from components.evaluation.gate import Gate, judge
 from components.evaluation.verdict import read_evaluation
 
 TABLE = ClassTable(classes=(LandClass(name="roof", color=(1, 1, 1)), LandClass(name="lawn", color=(2, 2, 2))))
@@ -102,7 +102,7 @@ def test_tfma_and_the_verdict_for_people_agree(
 ) -> None:
     output = evaluate(tmp_path, {CANDIDATE: candidate_errors, BASELINE: 0.0}, [gate])
     evaluation = read_evaluation(output)
-    assert [verdict.passed for verdict in evaluation.judge([gate])] == [passes]
+    assert [verdict.passed for verdict in judge([gate], evaluation.figures, evaluation.blessed_figures)] == [passes]
     assert tfma.load_validation_result(output).validation_ok is passes
     assert evaluation.blessed_figures == pytest.approx(
         figures(MATRICES[""], TABLE.names, TABLE.scored_ids), nan_ok=True
@@ -116,4 +116,4 @@ def test_a_class_that_is_absent_fails_its_gate_in_tfma_too(gate: Gate, tmp_path:
     roof_only = [record("a", [5, 0, 0, 0])] * 3
     output = evaluate(tmp_path, {CANDIDATE: 0.0}, [gate], roof_only)
     assert not tfma.load_validation_result(output).validation_ok
-    assert not read_evaluation(output).judge([gate])[0].passed
+    assert not judge([gate], read_evaluation(output).figures, None)[0].passed

@@ -1,0 +1,1 @@
+"""The step that judges a model by all its gates."""
