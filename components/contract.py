@@ -29,10 +29,13 @@ SCORES_BYTES = "scores_bytes"
 EXAMPLES_SIGNATURE = "serve_examples"
 """`examples` (serialised `tf.train.Example` records) in; `class_ids` and `class_ids_bytes` out. For bulk inference."""
 EVALUATE_SIGNATURE = "evaluate"
-"""`examples` in; `confusion` out. For the evaluator."""
+"""`examples` in; `confusion` and `eroded_confusion` out. For the evaluator."""
 EXAMPLES = "examples"
 CONFUSION = "confusion"
 """`[batch, K * K]` float32: each patch's confusion matrix, flattened; rows are truth, columns prediction."""
+ERODED_CONFUSION = "eroded_confusion"
+"""The same without the pixels at class boundaries: those of the data set's own eroded truth where the records have one,
+else those that have another class within 3 pixels of the tile (`3 // downsample` of the patch)."""
 
 DESCRIBE_SIGNATURE = "describe"
 """`query` (any string, `[batch]`) in; `contract` (`[batch]`, this module's `ModelContract` as JSON) out, so that a

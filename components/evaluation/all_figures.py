@@ -63,6 +63,12 @@ def all_figure_names(class_names: Sequence[str]) -> list[str]:
     return [*of_matrix, *map(eroded_figure, of_matrix), MEAN_BOUNDARY_F1, *of_boundaries, *LOWER_IS_BETTER]
 
 
+def patch_figure_names(class_names: Sequence[str]) -> list[str]:
+    """The names of those that the patch records alone tell: of the two confusion matrices."""
+    of_matrix = figure_names(class_names)
+    return [*of_matrix, *map(eroded_figure, of_matrix)]
+
+
 def all_figures(counts: EvaluationCounts, classes: ScoredClasses) -> dict[str, float]:
     """All figures of the sum over all units."""
     summed = {name: array.sum(axis=0) for name, array in counts.arrays.items()}

@@ -9,8 +9,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from components.evaluation.all_figures import LOWER_IS_BETTER, all_figure_names
-from components.evaluation.figures import SUMMARY_FIGURES, figure_names
+from components.evaluation.all_figures import LOWER_IS_BETTER, all_figure_names, patch_figure_names
+from components.evaluation.figures import SUMMARY_FIGURES
 from components.options import Options
 
 View = Literal["patches", "tiles"]
@@ -78,7 +78,7 @@ def check_gates(gates: Sequence[Gate], class_names: Sequence[str]) -> None:
     Raises:
         ValueError: Naming the gate and what there is.
     """
-    of_patches, of_tiles = set(figure_names(class_names)), set(all_figure_names(class_names))
+    of_patches, of_tiles = set(patch_figure_names(class_names)), set(all_figure_names(class_names))
     names = ", ".join(class_names)
     for gate in gates:
         if gate.view == PATCHES and gate.metric in of_tiles - of_patches:

@@ -11,18 +11,21 @@ import numpy as np
 import tensorflow_model_analysis as tfma
 from numpy.typing import NDArray
 
-from components.contract import CONFUSION
-from components.evaluation.figures import figure_names, figures
+from components.contract import CONFUSION, ERODED_CONFUSION
+from components.evaluation.all_figures import eroded_figure, patch_figure_names
+from components.evaluation.figures import figures
 
 METRIC_NAME = "segmentation"
 MATRIX_FIGURE = "confusion_matrix"
 """The summed matrix itself, `(K * K,)`, beside the figures made of it."""
 
+ERODED_MATRIX_FIGURE = "eroded_confusion_matrix"
+
 MetricsDict = dict[tfma.metrics.MetricKey, object]
 
 
 class SegmentationFigures(tfma.metrics.Metric):
-    """All of `components.evaluation.figures`, for each slice.
+    """All of `components.evaluation.figures`, for each slice, of the full and of the eroded truth.
 
     Args:
         class_names: K names, in id order.
@@ -56,14 +59,14 @@ def _computation(
     # Thresholds by name look for keys that say nothing of example weights; MetricKey's own default is False.
     keys = [
         tfma.metrics.MetricKey(name=figure, model_name=model_name, output_name=output_name, example_weighted=None)
-        for figure in (*figure_names(class_names), MATRIX_FIGURE)
+        for figure in (*patch_figure_names(class_names), MATRIX_FIGURE, ERODED_MATRIX_FIGURE)
     ]
     combiner = _SumMatrices(keys, class_names, scored_ids, model_name)
     return tfma.metrics.MetricComputation(keys=keys, preprocessors=None, combiner=combiner)
 
 
 class _SumMatrices(beam.CombineFn):
-    """Sums `(K, K)` matrices; the figures are made in `extract_output`."""
+    """Sums `(2, K, K)`: the matrix of the full truth and of the eroded; the figures are made in `extract_output`."""
 
     def __init__(
         self,
@@ -78,15 +81,18 @@ class _SumMatrices(beam.CombineFn):
         self._model_name = model_name
 
     def create_accumulator(self) -> NDArray[np.float64]:
-        return np.zeros((len(self._class_names),) * 2)
+        return np.zeros((2, len(self._class_names), len(self._class_names)))
 
     def add_input(self, total: NDArray[np.float64], element: tfma.metrics.StandardMetricInputs) -> NDArray[np.float64]:
         prediction = element.prediction
         if isinstance(prediction, dict) and self._model_name in prediction:
             prediction = prediction[self._model_name]
-        if isinstance(prediction, dict):
-            prediction = prediction[CONFUSION]
-        added: NDArray[np.float64] = np.asarray(prediction, np.float64).reshape(-1, *total.shape).sum(axis=0)
+        # A model of before there was an eroded truth gives one matrix: its eroded figures are absent.
+        matrices = prediction if isinstance(prediction, dict) else {CONFUSION: prediction}
+        added = np.zeros_like(total)
+        for place, name in enumerate((CONFUSION, ERODED_CONFUSION)):
+            if name in matrices:
+                added[place] = np.asarray(matrices[name], np.float64).reshape(-1, *total.shape[1:]).sum(axis=0)
         return np.add(total, added)
 
     def merge_accumulators(self, totals: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
@@ -94,6 +100,9 @@ class _SumMatrices(beam.CombineFn):
         return merged
 
     def extract_output(self, total: NDArray[np.float64]) -> MetricsDict:
-        named: dict[str, object] = {**figures(total, self._class_names, self._scored_ids)}
-        named[MATRIX_FIGURE] = total.ravel()
+        full, eroded = total
+        named: dict[str, object] = {**figures(full, self._class_names, self._scored_ids)}
+        of_eroded = figures(eroded, self._class_names, self._scored_ids)
+        named |= {eroded_figure(name): value for name, value in of_eroded.items()}
+        named |= {MATRIX_FIGURE: full.ravel(), ERODED_MATRIX_FIGURE: eroded.ravel()}
         return {self._keys[figure]: value for figure, value in named.items()}

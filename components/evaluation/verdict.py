@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from components.errors import DataError
 from components.evaluation.eval_config import BASELINE, CANDIDATE
 from components.evaluation.figures import OVERALL_ACCURACY
-from components.evaluation.tfma_metrics import MATRIX_FIGURE
+from components.evaluation.tfma_metrics import ERODED_MATRIX_FIGURE, MATRIX_FIGURE
 from components.file_systems import load_file_system
 
 
@@ -23,6 +23,7 @@ class Evaluation:
         confusion: `(K, K)` counts of the whole split.
         by_tile: The same figures for each tile.
         confusion_by_tile: The same matrix for each tile.
+        eroded_confusion: `(K, K)` without the pixels at class boundaries.
         blessed_figures: Of the latest blessed model on the same records, None where there was none.
     """
 
@@ -31,6 +32,7 @@ class Evaluation:
     by_tile: dict[str, dict[str, float]]
     confusion_by_tile: dict[str, NDArray[np.float64]]
     blessed_figures: dict[str, float] | None
+    eroded_confusion: NDArray[np.float64] | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -46,7 +48,7 @@ def read_evaluation(evaluation_uri: str) -> Evaluation:
     """
     load_file_system(evaluation_uri)
     scalars: dict[tuple[str, str], dict[str, float]] = {}
-    matrices: dict[tuple[str, str], NDArray[np.float64]] = {}
+    matrices: dict[tuple[str, str, str], NDArray[np.float64]] = {}
     for slice_metrics in tfma.load_metrics(evaluation_uri):
         keys = slice_metrics.slice_key.single_slice_keys
         tile = keys[0].bytes_value.decode() if keys else ""
@@ -54,11 +56,11 @@ def read_evaluation(evaluation_uri: str) -> Evaluation:
             if item.key.is_diff:
                 continue
             place = (item.key.model_name or CANDIDATE, tile)
-            if item.key.name == MATRIX_FIGURE:
-                matrices[place] = _array(item.value)
+            if item.key.name in (MATRIX_FIGURE, ERODED_MATRIX_FIGURE):
+                matrices[(item.key.name, *place)] = _array(item.value)
             elif item.value.HasField("double_value"):
                 scalars.setdefault(place, {})[item.key.name] = item.value.double_value.value
-    if (CANDIDATE, "") not in scalars or (CANDIDATE, "") not in matrices:
+    if (CANDIDATE, "") not in scalars or (MATRIX_FIGURE, CANDIDATE, "") not in matrices:
         raise DataError(
             f"{evaluation_uri} holds no figures of the whole split",
             "an evaluation of at least one record",
@@ -66,9 +68,14 @@ def read_evaluation(evaluation_uri: str) -> Evaluation:
         )
     return Evaluation(
         figures=scalars[CANDIDATE, ""],
-        confusion=matrices[CANDIDATE, ""],
+        confusion=matrices[MATRIX_FIGURE, CANDIDATE, ""],
+        eroded_confusion=matrices.get((ERODED_MATRIX_FIGURE, CANDIDATE, "")),
         by_tile={tile: row for (model, tile), row in sorted(scalars.items()) if tile and model == CANDIDATE},
-        confusion_by_tile={tile: m for (model, tile), m in sorted(matrices.items()) if tile and model == CANDIDATE},
+        confusion_by_tile={
+            tile: matrix
+            for (name, model, tile), matrix in sorted(matrices.items(), key=lambda entry: entry[0])
+            if tile and model == CANDIDATE and name == MATRIX_FIGURE
+        },
         blessed_figures=scalars.get((BASELINE, "")),
     )
 

@@ -18,6 +18,7 @@ from components.contract import (
     CONTRACT,
     CONTRACT_FILE,
     DESCRIBE_SIGNATURE,
+    ERODED_CONFUSION,
     EVALUATE_SIGNATURE,
     EXAMPLES,
     EXAMPLES_SIGNATURE,
@@ -29,9 +30,11 @@ from components.contract import (
     ModelContract,
 )
 from components.dataset.patch_dataset import fresh_label
+from components.evaluation.erosion import ISPRS_RADIUS
 from components.records import patch_example
 from components.records.record_format import RecordFormat
 from components.training.confusion import patch_confusions
+from components.training.truth_erosion import eroded_label
 
 EXTRA_ASSETS = "assets.extra"
 """Folder of a SavedModel that TensorFlow Serving reads warm-up requests from and otherwise leaves alone."""
@@ -133,8 +136,21 @@ class ServedModel(tf.Module):
         size, bands = self._format.patch_size, len(self._format.bands)
         image, label = patch_example.parse_image_and_label(examples, size, bands, self._format.dtype)
         class_ids = class_ids_of(self._logits(image))
-        confusion = patch_confusions(fresh_label(examples, label), class_ids, len(self._format.table))
-        return {CONFUSION: confusion}
+        classes = len(self._format.table)
+        eroded = self._eroded(examples, label)
+        return {
+            CONFUSION: patch_confusions(fresh_label(examples, label), class_ids, classes),
+            ERODED_CONFUSION: patch_confusions(fresh_label(examples, eroded), class_ids, classes),
+        }
+
+    def _eroded(self, examples: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
+        """The records' own eroded truth where they have one, else ours."""
+        spec = {patch_example.ERODED_LABEL: tf.io.FixedLenFeature([], tf.string, default_value="")}
+        own = tf.io.parse_example(examples, spec)[patch_example.ERODED_LABEL]
+        size = self._format.patch_size
+        decoded = patch_example.decode_label(own, size)
+        computed = eroded_label(label, ISPRS_RADIUS // self._format.downsample)
+        return tf.where((tf.strings.length(own) > 0)[:, None, None], decoded, computed)
 
     def _describe(self, query: tf.Tensor) -> dict[str, tf.Tensor]:
         return {CONTRACT: tf.fill(tf.shape(query), self._contract_json)}

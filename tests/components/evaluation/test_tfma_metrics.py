@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_model_analysis as tfma
 
 from components.classes import ClassTable, LandClass
-from components.contract import CONFUSION, EVALUATE_SIGNATURE
+from components.contract import CONFUSION, ERODED_CONFUSION, EVALUATE_SIGNATURE
 from components.evaluation.eval_config import BASELINE, CANDIDATE, build_eval_config
 from components.evaluation.figures import figures
 from components.evaluation.gate import Gate, judge
@@ -29,7 +29,9 @@ class Fixed(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         matrix = tf.io.parse_example(examples, {"matrix": tf.io.FixedLenFeature([4], tf.float32)})["matrix"]
-        return {CONFUSION: matrix + tf.constant([0.0, self.errors, 0.0, 0.0])}
+        confusion = matrix + tf.constant([0.0, self.errors, 0.0, 0.0])
+        # At boundaries all roofs are wrong.
+        return {CONFUSION: confusion, ERODED_CONFUSION: confusion * tf.constant([1.0, 0.0, 1.0, 1.0])}
 
 
 def record(tile: str, matrix: list[float]) -> bytes:
@@ -75,13 +77,21 @@ def evaluate(folder: Path, errors: dict[str, float], gates: list[Gate], records:
     return str(folder / "out")
 
 
+def expected_figures(matrix: list[list[int]]) -> dict[str, float]:
+    eroded = np.array(matrix) * [[1, 0], [1, 1]]
+    of_eroded = figures(eroded, TABLE.names, TABLE.scored_ids)
+    full = figures(matrix, TABLE.names, TABLE.scored_ids)
+    return {**full, **{f"eroded/{name}": value for name, value in of_eroded.items()}}
+
+
 def test_matrices_are_summed_and_divided_once_overall_and_by_tile(tmp_path: Path) -> None:
     evaluation = read_evaluation(evaluate(tmp_path, {CANDIDATE: 0.0}, []))
     np.testing.assert_array_equal(evaluation.confusion, MATRICES[""])
-    assert evaluation.figures == pytest.approx(figures(MATRICES[""], TABLE.names, TABLE.scored_ids), nan_ok=True)
+    np.testing.assert_array_equal(evaluation.eroded_confusion, [[9, 0], [8, 11]])
+    assert evaluation.figures == pytest.approx(expected_figures(MATRICES[""]), nan_ok=True)
     assert set(evaluation.by_tile) == {"a", "b"}
     for tile in "ab":
-        expected = figures(MATRICES[tile], TABLE.names, TABLE.scored_ids)
+        expected = expected_figures(MATRICES[tile])
         assert evaluation.by_tile[tile] == pytest.approx(expected, nan_ok=True)
     assert evaluation.blessed_figures is None
 
@@ -104,9 +114,7 @@ def test_tfma_and_the_verdict_for_people_agree(
     evaluation = read_evaluation(output)
     assert [verdict.passed for verdict in judge([gate], evaluation.figures, evaluation.blessed_figures)] == [passes]
     assert tfma.load_validation_result(output).validation_ok is passes
-    assert evaluation.blessed_figures == pytest.approx(
-        figures(MATRICES[""], TABLE.names, TABLE.scored_ids), nan_ok=True
-    )
+    assert evaluation.blessed_figures == pytest.approx(expected_figures(MATRICES[""]), nan_ok=True)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -6,7 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.classes import VOID_ID
 from components.contract import ModelContract
+from components.evaluation.erosion import erode_boundaries
 from components.records.patch_example import encode_patch
 from components.training.networks import build_network
 from components.training.options import NetworkOptions
@@ -90,7 +93,10 @@ def test_the_signatures_are_those_of_the_contract(served: V1Session):
             {"examples": ("string", [-1])},
             {"class_ids": ("uint8", [-1, 32, 32]), "class_ids_bytes": ("string", [-1])},
         ),
-        "evaluate": ({"examples": ("string", [-1])}, {"confusion": ("float32", [-1, 9])}),
+        "evaluate": (
+            {"examples": ("string", [-1])},
+            {"confusion": ("float32", [-1, 9]), "eroded_confusion": ("float32", [-1, 9])},
+        ),
         "describe": ({"query": ("string", [-1])}, {"contract": ("string", [-1])}),
     }
 
@@ -139,6 +145,21 @@ def test_evaluate_counts_fresh_pixels_that_are_not_void(served, images, records,
                     expected[i, patch.label[row, col], predicted[i, row, col]] += 1
     assert expected.sum() < 6 * (32 * 32 - 16)  # some patches have a stale part
     np.testing.assert_array_equal(served("evaluate", records)["confusion"], expected.reshape(-1, 9))
+
+
+def test_evaluate_leaves_boundaries_out_of_the_eroded_matrix(served, patches, record_format):
+    # One patch whose own eroded truth drops the right half; of the others, reduced twice, a disc of 3 // 2 pixels.
+    ignored = np.zeros((32, 32), bool)
+    ignored[:, 16:] = True
+    mixed = [replace(patches[0], fresh_row=0, fresh_col=0, ignored=ignored), replace(patches[1], fresh_row=0)]
+    records = [encode_patch(patch, record_format.table.names, record_format.bands) for patch in mixed]
+    predicted = served("serving_default", np.stack([patch.image for patch in mixed]))["class_ids"]
+    expected = np.zeros((2, 3, 3))
+    truths = [np.where(ignored, VOID_ID, mixed[0].label), erode_boundaries(mixed[1].label, 1)]
+    for i, (truth, patch) in enumerate(zip(truths, mixed, strict=True)):
+        counted = (truth < 3) & (np.arange(32) >= patch.fresh_col)
+        np.add.at(expected[i], (truth[counted], predicted[i][counted]), 1)
+    np.testing.assert_array_equal(served("evaluate", records)["eroded_confusion"], expected.reshape(-1, 9))
 
 
 def test_the_contract_travels_in_the_model_and_beside_it(served, exported, record_format):
