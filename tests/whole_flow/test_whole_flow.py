@@ -4,6 +4,7 @@ One working directory is carried through the module: run, run again, retrain, re
 """
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -141,16 +142,40 @@ def test_an_unchanged_run_reuses_every_step(job: Job) -> None:
     assert job.versions == versions
 
 
+COMPARING = [
+    "--set", "evaluation.gates=[{metric: mean_iou, max_drop: 0.005}, "
+    "{metric: mean_iou, view: tiles, confidently_better: true}, {metric: iou/*, view: tiles, max_drop: 0.02}]",
+    "--set", "evaluation.counting={block_px: 32}",
+    "--set", "evaluation.bootstrap={over: blocks}",
+]  # fmt: skip
+
+
 def test_changed_training_keys_rerun_from_training_and_a_worse_model_is_not_pushed(job: Job) -> None:
     versions = job.versions
-    done = job.run(
-        "--set", "training.steps=1", "--set", "evaluation.gates=[{metric: overall_accuracy, at_least: 0.99}]"
-    )
+    done = job.run("--set", "training.steps=1", *COMPARING)
     assert done.returncode == 3, done.stdout + done.stderr
     assert "cut tiles into records" in reused(done.stdout)
     assert "train the network" not in reused(done.stdout)
-    assert "gate FAILED: overall_accuracy" in done.stdout
+    assert re.search(r"gate FAILED: mean_iou is 0\.\d+ and falls below 0\.\d+\n", done.stdout)
+    assert re.search(r"gate FAILED: mean_iou of whole tiles is .* not confidently better than the blessed", done.stdout)
     assert job.versions == versions
+
+
+def test_a_better_model_is_pushed_with_the_reason(job: Job) -> None:
+    versions = job.versions
+    done = job.run("--set", "training.steps=120", *COMPARING)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "gate FAILED" not in done.stdout
+    assert re.search(
+        r"mean_iou of whole tiles is 0\.\d+ and is confidently better than the blessed model's: "
+        r"it differs by \+0\.\d+, 95 % interval \+0\.\d+ to \+0\.\d+ over 9 units",
+        done.stdout,
+    )
+    assert job.versions[:-1] == versions
+    assert (
+        job.summary["whole_tiles"]["blessed_figures"]["mean_iou"]
+        < job.summary["whole_tiles"]["figures"]["mean_iou"]["low"]
+    )
 
 
 def test_a_changed_tile_reruns_from_ingest_even_after_a_kill_in_the_middle_of_ingest(job: Job) -> None:
