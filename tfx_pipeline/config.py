@@ -13,11 +13,13 @@ from components.geo.patches import PatchOptions
 from components.geo.zones import ZoneOptions
 from components.label_validation.options import ValidationOptions
 from components.options import Options
+from components.publishing.model_card_options import ModelCardOptions
 from components.training.options import NetworkOptions, TrainingOptions
 from serving.batching import BatchingOptions
 from tfx_pipeline.beam_runner import BeamOptions
 from tfx_pipeline.data_options import DataOptions
 from tfx_pipeline.kubeflow_options import KubeflowOptions
+from tfx_pipeline.metadata_options import MetadataOptions
 from tfx_pipeline.tile_root import expanded, join
 
 
@@ -36,6 +38,8 @@ class PublishOptions(Options):
     model_base: str | None = None
     """The folder that TensorFlow Serving is pointed at; None is `served` in the working directory."""
     model_name: str = Field(default="eoseg", pattern=r"^[A-Za-z0-9_.-]+$")
+    card: ModelCardOptions = ModelCardOptions()
+    """What the model card says that no program can know."""
 
 
 class MapOptions(Options):
@@ -70,6 +74,7 @@ class Config(Options):
     batching: BatchingOptions = BatchingOptions()
     maps: MapOptions = MapOptions()
     beam: BeamOptions = BeamOptions()
+    metadata: MetadataOptions = MetadataOptions()
     kubeflow: KubeflowOptions = KubeflowOptions()
 
     @field_validator("artifacts")

@@ -1,7 +1,8 @@
 """Reads what the Evaluator wrote: figures overall and by tile."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import tensorflow_model_analysis as tfma
@@ -23,6 +24,7 @@ class Evaluation:
         confusion: `(K, K)` counts of the whole split.
         by_tile: The same figures for each tile.
         confusion_by_tile: The same matrix for each tile.
+        eroded_confusion_by_tile: The same for each tile.
         eroded_confusion: `(K, K)` without the pixels at class boundaries.
         blessed_figures: Of the latest blessed model on the same records, None where there was none.
     """
@@ -33,6 +35,7 @@ class Evaluation:
     confusion_by_tile: dict[str, NDArray[np.float64]]
     blessed_figures: dict[str, float] | None
     eroded_confusion: NDArray[np.float64] | None = None
+    eroded_confusion_by_tile: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
@@ -71,13 +74,20 @@ def read_evaluation(evaluation_uri: str) -> Evaluation:
         confusion=matrices[MATRIX_FIGURE, CANDIDATE, ""],
         eroded_confusion=matrices.get((ERODED_MATRIX_FIGURE, CANDIDATE, "")),
         by_tile={tile: row for (model, tile), row in sorted(scalars.items()) if tile and model == CANDIDATE},
-        confusion_by_tile={
-            tile: matrix
-            for (name, model, tile), matrix in sorted(matrices.items(), key=lambda entry: entry[0])
-            if tile and model == CANDIDATE and name == MATRIX_FIGURE
-        },
+        confusion_by_tile=_by_tile(matrices, MATRIX_FIGURE),
+        eroded_confusion_by_tile=_by_tile(matrices, ERODED_MATRIX_FIGURE),
         blessed_figures=scalars.get((BASELINE, "")),
     )
+
+
+def _by_tile(
+    matrices: Mapping[tuple[str, str, str], NDArray[np.float64]], wanted: str
+) -> dict[str, NDArray[np.float64]]:
+    return {
+        tile: matrices[name, model, tile]
+        for name, model, tile in sorted(matrices)
+        if tile and model == CANDIDATE and name == wanted
+    }
 
 
 def _array(value: object) -> NDArray[np.float64]:
