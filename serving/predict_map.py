@@ -3,18 +3,20 @@
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from components.classes import VOID_ID
 from components.errors import ConfigError, RasterError
 from components.geo.bands import IMAGE
 from components.geo.image import open_image
+from components.mapping.blended_rows import BlendedRows
 from components.mapping.map_options import MapOptions
 from components.mapping.score_rows import ScoringError, blended_rows
 from serving.call_error import CallError
 from serving.client import SegmentationClient
 from serving.client_scorer import ClientScorer
+from serving.drift.map_monitor import MadeMap, MapMonitor
 from serving.map_layers import LayerName
 from serving.map_outputs import MapOutputs
 from serving.map_part import read_identity
@@ -45,6 +47,7 @@ class MapProgress:
 
 
 Progress = Callable[[MapProgress], None]
+Observe = Callable[[BlendedRows], None]
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,8 @@ def predict_map(
     resume: bool = False,
     overwrite: bool = True,
     date: str = "",
+    observe: Observe | None = None,
+    monitor: MapMonitor | None = None,
 ) -> MapResult:
     """Predicts the class of every pixel of a tile and writes the map.
 
@@ -111,6 +116,8 @@ def predict_map(
         overwrite: Whether a map that is there is predicted anew even if it is of the same tile, version and options,
             and replaced even if it is none of EOSeg's.
         date: When the tile was taken, as ISO 8601; for the tags and the STAC item.
+        observe: Given the rows as they are made, to look at; not those of an earlier run.
+        monitor: Keeps statistics of the tile and the map, for `eoseg drift`; not of a map that was there already.
 
     Raises:
         MissingFileError, RasterError: If the tile cannot be read or does not fit the model, or the map not be written.
@@ -128,7 +135,7 @@ def predict_map(
         tries_left -= 1
         rows_before = read_identity(job.path) is not None and resume
         try:
-            return _predict_map(job, client, progress, resume=resume)
+            return _predict_map(job, client, progress, observe, monitor, resume=resume)
         except (CallError, ScoringError) as error:
             cause = error.__cause__ if isinstance(error, ScoringError) else error
             is_gone = isinstance(cause, CallError) and cause.code == "NOT_FOUND"
@@ -162,10 +169,19 @@ class _Job:
         return paths
 
 
-def _predict_map(job: _Job, client: SegmentationClient, progress: Progress | None, *, resume: bool) -> MapResult:
+def _predict_map(
+    job: _Job,
+    client: SegmentationClient,
+    progress: Progress | None,
+    observe: Observe | None,
+    monitor: MapMonitor | None,
+    *,
+    resume: bool,
+) -> MapResult:
     started = time.monotonic()
     contract = client.contract()
-    with open_image({IMAGE: job.tile, **job.options.rasters}, job.options.band_set(contract)) as reader:
+    with open_image({IMAGE: job.tile, **job.options.rasters}, job.options.band_set(contract)) as opened:
+        reader = opened if monitor is None else monitor.begin(opened, contract)
         identity = identity_of(job.tile, job.options, contract, client.model_name, client.version)
         tags = tags_of(identity, job.tile, contract, job.date)
         grid = reader.grid
@@ -179,11 +195,15 @@ def _predict_map(job: _Job, client: SegmentationClient, progress: Progress | Non
                     with closing(made):  # before the tile is, whatever happens: it reads ahead
                         for rows in made:
                             writer.write({layer.name: layer.rows(rows) for layer in writer.layers})
+                            if observe is not None:
+                                observe(rows)
+                            if monitor is not None:
+                                monitor.look(rows)
                             if progress is not None:
                                 progress(MapProgress(writer.rows, grid.height, grid.width, resumed_rows))
             counts = writer.counts
     notes = write_products(job.path, job.outputs, contract.table, tags, anew=counts is not None)
-    return MapResult(
+    result = MapResult(
         path=job.path,
         seconds=time.monotonic() - started,
         height=grid.height,
@@ -197,6 +217,32 @@ def _predict_map(job: _Job, client: SegmentationClient, progress: Progress | Non
         outputs=job.outputs.named,
         notes=tuple(notes),
     )
+    return result if monitor is None else _monitored(result, monitor, job, digest(identity))
+
+
+def _monitored(result: MapResult, monitor: MapMonitor, job: _Job, prediction: str) -> MapResult:
+    """The result with what has become of its statistics."""
+    if result.was_there:
+        notes = monitor.was_there(result.path, result.version, prediction)
+        return replace(result, notes=(*result.notes, *notes))
+    notes = monitor.finish(
+        MadeMap(
+            path=result.path,
+            tile=job.tile,
+            date=job.date,
+            model=result.model_name,
+            version=result.version,
+            prediction=prediction,
+            height=result.height,
+            width=result.width,
+            seconds=result.seconds,
+            resumed_rows=result.resumed_rows,
+            class_pixels=result.class_pixels,
+            nodata_pixels=result.nodata_pixels,
+        )
+    )
+    outputs = result.outputs if monitor.path is None else {**result.outputs, "monitor": monitor.path}
+    return replace(result, outputs=outputs, notes=(*result.notes, *notes))
 
 
 def _is_there(job: _Job, identity: Mapping[str, str]) -> bool:

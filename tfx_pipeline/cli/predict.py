@@ -5,6 +5,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from tfx_pipeline.cli.predict_progress import ProgressLine
+from tfx_pipeline.cli.predict_traffic import Traffic, add_traffic_arguments
 
 if TYPE_CHECKING:
     from serving.client import SegmentationClient
@@ -46,6 +47,12 @@ def register(subparsers: "argparse._SubParsersAction[Any]") -> None:
     outputs.add_argument("--simplify-pixels", type=float, metavar="N", help="the same in pixels")
     outputs.add_argument("--areas", metavar="FILE", help="CSV: pixels, square metres and hectares of each class")
     outputs.add_argument("--stac", metavar="FILE", help="JSON: a STAC item of the map and these files")
+    outputs.add_argument(
+        "--monitor",
+        metavar="DIR",
+        help="a folder in any case: a small JSON file a map with its bands', classes' and confidence's histograms, for "
+        "`eoseg drift`",
+    )
     parser.add_argument("--resume", action="store_true", help="go on with what a run that was interrupted left")
     parser.add_argument(
         "--overwrite", action="store_true", help="predict anew what is there, and replace files that are no maps"
@@ -59,6 +66,7 @@ def _add_server(group: Any) -> None:
     which = group.add_mutually_exclusive_group()
     which.add_argument("--version", type=int, help="ask this version (default: the newest that serves)")
     which.add_argument("--label", help="ask the version that has this label when the map is begun")
+    add_traffic_arguments(group, which)
     group.add_argument("--client", metavar="FILE", help="settings of the client, as `eoseg serve tune` writes them")
     group.add_argument("--concurrency", type=int, help="requests at the same time (default: 4)")
     group.add_argument("--patches-per-request", type=int, help="at most the server's batch size (default: 4)")
@@ -109,13 +117,17 @@ def run(arguments: argparse.Namespace) -> int:
     from tfx_pipeline.cli.predict_options import client_options_of, jobs_of, map_options_of
 
     client_options, map_options = client_options_of(arguments), map_options_of(arguments)
+    traffic = Traffic.of(arguments)
     jobs = jobs_of(arguments)
     failed = 0
     clients = _Clients(arguments, client_options)
     try:
         for job in jobs:
             try:
-                _predict(job, clients, map_options, arguments)
+                if traffic is None or clients.begun_version(job) is not None:
+                    _predict(job, clients, map_options, arguments)
+                else:
+                    _predict_as_told(job, clients, map_options, arguments, traffic)
             except (RasterError, MissingFileError) as error:
                 if len(jobs) == 1:
                     raise
@@ -132,28 +144,38 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 class _Clients:
-    """The client that is asked, and one for each version that an interrupted map was begun with."""
+    """The client that is asked; one for each label, and for each version that an interrupted map was begun with."""
 
     def __init__(self, arguments: argparse.Namespace, options: "ClientOptions") -> None:
         self._arguments = arguments
         self._options = options
-        self._open: dict[int | None, SegmentationClient] = {}
+        self._open: dict[tuple[int | None, str | None], SegmentationClient] = {}
+
+    def begun_version(self, job: "PredictionJob") -> int | None:
+        """The version that an interrupted map, which is to be gone on with, was begun with."""
+        from serving.map_part import read_identity
+
+        begun = read_identity(job.map_path) if self._arguments.resume else None
+        return None if begun is None else int(begun["version"])
 
     def of(self, job: "PredictionJob") -> "SegmentationClient":
         """The client for a map."""
-        from serving.client import SegmentationClient
-        from serving.map_part import read_identity
+        version, label = self._arguments.version, self._arguments.label
+        if version is None:
+            version = self.begun_version(job)
+            label = label if version is None else None
+        return self.by(version, label)
 
-        asked = self._arguments
-        version, label = asked.version, asked.label
-        begun = read_identity(job.map_path) if asked.resume else None
-        if begun is not None and version is None:
-            version, label = int(begun["version"]), None
-        if version not in self._open:
-            self._open[version] = SegmentationClient(
+    def by(self, version: int | None, label: str | None) -> "SegmentationClient":
+        """The client of a version, or of the one that has a label."""
+        from serving.client import SegmentationClient
+
+        if (version, label) not in self._open:
+            asked = self._arguments
+            self._open[version, label] = SegmentationClient(
                 asked.server, asked.model_name, version=version, label=label, options=self._options
             )
-        return self._open[version]
+        return self._open[version, label]
 
     def close(self) -> None:
         """Ends the connections."""
@@ -161,16 +183,52 @@ class _Clients:
             client.close()
 
 
-def _predict(job: "PredictionJob", clients: _Clients, options: "MapOptions", arguments: argparse.Namespace) -> None:
+def _predict_as_told(
+    job: "PredictionJob", clients: _Clients, options: "MapOptions", arguments: argparse.Namespace, traffic: Traffic
+) -> None:
+    """By the version whose turn the tile is; what the canary cannot do, the stable version does."""
+    from components.errors import EosegError
+    from serving.versions.registry import CANARY, STABLE
+
+    label = traffic.label_of(job.tile.name)
+    failure: EosegError | None = None
+    if label == CANARY:
+        try:
+            _predict(job, clients, options, arguments, traffic, CANARY)
+        except EosegError as error:
+            failure = error
+            print(f"eoseg: the canary did not predict {job.tile.image}: {error.problem}", file=sys.stderr)
+        else:
+            return
+    _predict(job, clients, options, arguments, traffic, STABLE, resume=arguments.resume and failure is None)
+    if failure is not None:  # not the tile's fault: it can be predicted
+        traffic.failed(job.tile.name, CANARY, failure)
+
+
+def _predict(
+    job: "PredictionJob",
+    clients: _Clients,
+    options: "MapOptions",
+    arguments: argparse.Namespace,
+    traffic: Traffic | None = None,
+    label: str | None = None,
+    *,
+    resume: bool | None = None,
+) -> None:
+    from serving.drift.map_monitor import MapMonitor
     from serving.predict_map import predict_map
     from tfx_pipeline.cli.predict_options import refuse_unread
 
-    client = clients.of(job)
+    client = clients.of(job) if label is None else clients.by(None, label)
+    if label is not None:
+        client.repin()  # it may be another version's by now
     read = options.band_set(client.contract()).rasters
     refuse_unread(arguments.raster, read)
     # A list may name rasters of the archive that this model has no use for.
     rasters = {name: path for name, path in job.tile.rasters.items() if name in read}
     line = ProgressLine(job.tile.image)
+    watched = None if traffic is None else traffic.watch()
+    monitor = None if arguments.monitor is None else MapMonitor(arguments.monitor)
     try:
         result = predict_map(
             job.tile.image,
@@ -179,13 +237,17 @@ def _predict(job: "PredictionJob", clients: _Clients, options: "MapOptions", arg
             options.model_copy(update={"rasters": rasters}),
             line,
             outputs=job.outputs,
-            resume=arguments.resume,
+            resume=arguments.resume if resume is None else resume,
             overwrite=arguments.overwrite,
             date=job.tile.date,
+            observe=watched,
+            monitor=monitor,
         )
     finally:
         line.end()
     _say(result)
+    if traffic is not None and label is not None and watched is not None:
+        traffic.made(job.tile.name, label, result, watched)
 
 
 def _say(result: "MapResult") -> None:

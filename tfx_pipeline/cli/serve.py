@@ -116,8 +116,10 @@ def deployment_of(arguments: argparse.Namespace) -> "Deployment":
     from serving.config_text import validated
     from serving.deploy.deployment import Deployment
     from serving.deploy.server_configs import MonitoringOptions, tls_from_files
+    from serving.versions.registered import as_registered
 
     found = model_of(arguments, arguments.model_base, tuple(arguments.versions), tuple(arguments.labels))
+    model = found.model if arguments.versions or arguments.labels else as_registered(found.model)
     batching = found.batching or BatchingOptions()
     if arguments.no_batching:
         batching = BatchingOptions(enabled=False)
@@ -134,7 +136,7 @@ def deployment_of(arguments: argparse.Namespace) -> "Deployment":
     return validated(
         Deployment,
         "eoseg serve",
-        models=(found.model,),
+        models=(model,),
         batching=batching,
         monitoring=MonitoringOptions(enable=arguments.monitoring),
         tls=tls,
