@@ -10,6 +10,7 @@ from typing import Any, Dict
 from tfx import v1 as tfx
 from tfx.utils import path_utils
 
+from components.drift.measure_reference import write_reference
 from components.evaluation.map_evaluator.component import MapEvaluation
 from components.file_systems import local_copy, write_text
 from components.label_validation.component import REPORT_JSON, LabelReport
@@ -34,6 +35,7 @@ def VersionPusher(
     map_evaluation: tfx.dsl.components.InputArtifact[MapEvaluation] = None,
     label_report: tfx.dsl.components.InputArtifact[LabelReport] = None,
     model_run: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.ModelRun] = None,
+    examples: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Examples] = None,
 ) -> None:
     """Publishes the model below `model_base/model_name`, if both blessings say so; else pushes nothing.
 
@@ -50,6 +52,7 @@ def VersionPusher(
         map_evaluation: Of whole tiles, for the card.
         label_report: The label validator's, for the card's class shares and ground size.
         model_run: The trainer's, for the card's training summary.
+        examples: The records, for the statistics that drift is measured against.
 
     Raises:
         PublishingError: If the version cannot be written.
@@ -92,6 +95,8 @@ def VersionPusher(
             document = model_card(model_name, request, evidence, datetime.now(timezone.utc).isoformat("T", "seconds"))
             write_model_card(extra, document)
         number = push_version(saved_model, folder, {**provenance, "model_artifact": model.uri}, extra)
+    if examples is not None:
+        write_reference(folder / str(number), exported, examples.uri, map_evaluation and map_evaluation.uri)
     if document is not None:
         # Where the latest version already was this very model, it keeps its number and gets what is now said of it.
         write_model_card(folder / str(number), document)

@@ -9,7 +9,12 @@ from components.records.fingerprint import content_digest
 from serving.versions.registry_error import RegistryError
 
 _EXTRA = "assets.extra/"
-_ADDED = (PROVENANCE_FILE, f"{_EXTRA}tf_serving_warmup_requests", f"{_EXTRA}model_card")
+_ADDED = (
+    PROVENANCE_FILE,
+    f"{_EXTRA}tf_serving_warmup_requests",
+    f"{_EXTRA}model_card",
+    f"{_EXTRA}reference_statistics.json",
+)
 """What pushing puts into a version beside the export, by the beginnings of the names."""
 
 

@@ -17,6 +17,7 @@ import yaml
 from affine import Affine
 
 from components.classes import encode_colors
+from components.drift.reference import read_reference
 from components.publishing.versions import version_numbers
 from components.publishing.warmup import WARMUP_FILE
 from tests.make_raster import ORIGIN, write_raster
@@ -132,6 +133,23 @@ def test_tiles_become_a_served_version_a_map_and_a_report(job: Job) -> None:
         assert set(np.unique(land_cover.read(1))) <= {0, 1}
     assert (job.workdir / "report.html").stat().st_size > 10_000
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_version_is_traced_to_its_tiles_and_carries_its_card(job: Job) -> None:
+    program = [sys.executable, "-m", "tfx_pipeline.cli.main"]
+    show = ["versions", "show", str(job.folder / "tiny.yaml"), "newest", "--json", "--workdir", str(job.workdir)]
+    done = subprocess.run([*program, *show], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.dumps(json.loads(done.stdout))
+    for tile in "abcd":
+        assert f"{tile} image.tif" in found
+    version = job.workdir / "served" / "eoseg" / str(job.versions[-1])
+    card = json.loads((version / "assets.extra" / "model_card.json").read_text())
+    assert card["format"] == "eoseg-model-card"
+    reference = read_reference(version)
+    assert reference.records > 0
+    assert reference.classes.mapped is not None
+    assert "roof" in (version / "assets.extra" / "model_card.md").read_text()
 
 
 def test_an_unchanged_run_reuses_every_step(job: Job) -> None:

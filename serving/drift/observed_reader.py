@@ -1,0 +1,58 @@
+"""A tile whose bands are counted while it is read for prediction."""
+
+from typing import Any
+
+from components.drift.band_histogram import BandCounter
+from components.geo.image import ImageReader
+from components.geo.raster import Georeference, Grid, Raster
+from components.geo.window import Window
+
+
+class ObservedReader:
+    """An `ImageReader` that counts what it reads at the model's resolution, every `row_step`-th row of the tile.
+
+    Mapping reads each row once, from top to bottom; what it reads once more at full resolution, to know which pixels
+    are valid, is not counted.
+
+    Args:
+        reader: The tile.
+        counter: Of its bands.
+        downsample: The model's.
+        row_step: Rows of the model's resolution.
+    """
+
+    def __init__(self, reader: ImageReader, counter: BandCounter, downsample: int, row_step: int) -> None:
+        self._reader = reader
+        self._counter = counter
+        self._downsample = downsample
+        self._row_step = row_step
+        self.path: str = reader.path
+        self.height: int = reader.height
+        self.width: int = reader.width
+        self.dtype: str = reader.dtype
+        self.georeference: Georeference = reader.georeference
+        self.crs: Any = reader.crs
+        self.resampled: tuple[str, ...] = reader.resampled
+
+    @property
+    def band_count(self) -> int:
+        """Of the tile."""
+        return self._reader.band_count
+
+    @property
+    def grid(self) -> Grid:
+        """Of the tile."""
+        return self._reader.grid
+
+    @property
+    def crs_name(self) -> str:
+        """Of the tile."""
+        return self._reader.crs_name
+
+    def read(self, window: Window, downsample: int = 1) -> Raster:
+        """As the tile."""
+        raster = self._reader.read(window, downsample)
+        if downsample == self._downsample:
+            rows = slice(-(window.row // downsample) % self._row_step, None, self._row_step)
+            self._counter.add(raster.pixels[rows], raster.valid[rows])
+        return raster
