@@ -46,7 +46,7 @@ def asked_for(setup: str, extras: Iterable[str]) -> set[str]:
             lists[node.targets[0].id] = node.value
         elif isinstance(node, ast.keyword) and node.arg == "extras_require" and isinstance(node.value, ast.Dict):
             for key, value in zip(node.value.keys, node.value.values, strict=True):
-                if isinstance(key, ast.Constant):
+                if isinstance(key, ast.Constant) and isinstance(key.value, str):
                     lists[f"extra {key.value}"] = value
     wanted = ["RUNTIME", *(f"extra {name}" for name in extras)]
     missing = [name for name in wanted if name not in lists]

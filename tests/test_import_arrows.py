@@ -32,7 +32,8 @@ def imported(path: Path) -> set[str]:
 
 
 def tops(path: Path) -> set[str]:
-    return {name.partition(".")[0] for name in imported(path)}
+    # The folder kubeflow/ is installed as eoseg_kubeflow; `kubeflow` itself is other people's.
+    return {name.partition(".")[0].replace("eoseg_kubeflow", "kubeflow") for name in imported(path)}
 
 
 def ids(path: Path) -> str:
@@ -43,7 +44,7 @@ def ids(path: Path) -> str:
 def test_a_module_imports_only_along_the_arrows(path: Path) -> None:
     own = path.relative_to(ROOT).parts[0]
     ours = tops(path) & set(MAY_IMPORT)
-    assert ours - {"kubeflow"} <= MAY_IMPORT[own]
+    assert ours <= MAY_IMPORT[own]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=ids)

@@ -15,6 +15,7 @@ from components.label_validation.options import ValidationOptions
 from components.options import Options
 from components.publishing.model_card_options import ModelCardOptions
 from components.training.options import NetworkOptions, TrainingOptions
+from components.training.tuning_options import TuningOptions
 from serving.batching import BatchingOptions
 from tfx_pipeline.beam_runner import BeamOptions
 from tfx_pipeline.data_options import DataOptions
@@ -69,6 +70,8 @@ class Config(Options):
     patches: PatchOptions = PatchOptions()
     network: NetworkOptions = NetworkOptions()
     training: TrainingOptions = TrainingOptions()
+    tuning: TuningOptions | None = None
+    """A search before the training; its best takes the place of what `training` and `network` say."""
     evaluation: EvaluationOptions = EvaluationOptions()
     publish: PublishOptions = PublishOptions()
     batching: BatchingOptions = BatchingOptions()
@@ -88,6 +91,7 @@ class Config(Options):
     def _fits_together(self) -> "Config":
         table = self.table  # raises on twins
         self.evaluation.check_names(table.names)
+        self.training.check_classes(table.names)
         self.data.check_labels(self.labels.kind, table.names)
         self.patches.check_classes(table.names)
         self._check_ignore()

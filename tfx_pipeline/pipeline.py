@@ -1,9 +1,6 @@
 """The pipeline: it reads as the flow. Tiles -> records -> data set -> network -> evaluation -> pushed version."""
 
-from pathlib import Path
-
 import tensorflow_data_validation as tfdv
-from ml_metadata.proto import metadata_store_pb2
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_node import BaseNode
 
@@ -18,6 +15,7 @@ from components.data_statistics.component import (
 )
 from components.data_statistics.curated_schema import read_schema_file
 from components.data_statistics.skew import scalar_features
+from components.errors import ConfigError
 from components.evaluation.component import LatestComparableBlessedModel
 from components.evaluation.eval_config import build_eval_config
 from components.evaluation.evaluate_tile import TileEvaluationOptions
@@ -28,14 +26,18 @@ from components.file_systems import arguments_for_workers
 from components.label_validation.component import LabelValidator
 from components.mapping.map_options import MapOptions
 from components.publishing.component import VersionPusher
+from components.publishing.model_card_options import CardRequest
 from components.records.component import TileExampleGen
 from components.records.record_format import RecordFormat
 from components.records.write_tile import IngestOptions
 from components.tile_source import TileList
+from components.training.component import BlessedOnOtherRecords
+from components.training.weights_digest import weights_digest
 from serving.infra_check.component import ServingCheck
 from tfx_pipeline.beam_runner import beam_arguments
 from tfx_pipeline.config import Config
 from tfx_pipeline.data_set import DataSet, Places
+from tfx_pipeline.metadata_place import metadata_of
 
 
 def record_format(config: Config, data: DataSet) -> RecordFormat:
@@ -66,6 +68,8 @@ def build_pipeline(config: Config, data: DataSet, places: Places, *, any_driver:
     bands = config.band_set
     format_ = record_format(config, data)
     split = data.evaluated_split(config)
+    # A cluster has its own metadata.
+    metadata = None if any_driver else metadata_of(config, places)
     judged = config.evaluation.for_classes([config.table.names[i] for i in config.table.scored_ids])
 
     labels = LabelValidator(
@@ -112,18 +116,35 @@ def build_pipeline(config: Config, data: DataSet, places: Places, *, any_driver:
         report_copy=str(places.workdir / "statistics"),
     )
 
+    asked = {
+        "record_format": format_.model_dump(mode="json"),
+        "network": config.network.model_dump(mode="json"),
+        # Makes another file of the same name another step.
+        "pretrained_digest": weights_digest(config.network.pretrained),
+        "training": config.training.model_dump(mode="json"),
+        "checkpoint_base": str(places.checkpoints),
+        "model_name": config.publish.model_name,
+    }
+    tuner = []
+    if config.tuning is not None:
+        search = tfx.components.Tuner(
+            tuner_fn="components.training.tuner_fn.tuner_fn",
+            examples=records.outputs["examples"],
+            train_args=tfx.proto.TrainArgs(splits=["train"]),
+            eval_args=tfx.proto.EvalArgs(splits=["eval"]),
+            custom_config={**asked, "tuning": config.tuning.model_dump(mode="json")},
+        )
+        search.add_upstream_node(sound)
+        tuner.append(search)
+    start = [] if config.training.warm_start == "none" else [_model_to_start_from(records, any_driver)]
     trainer = tfx.components.Trainer(
         run_fn="components.training.run_fn.run_fn",
         examples=records.outputs["examples"],
         train_args=tfx.proto.TrainArgs(splits=["train"], num_steps=config.training.steps),
         eval_args=tfx.proto.EvalArgs(splits=["eval"]),
-        custom_config={
-            "record_format": format_.model_dump(mode="json"),
-            "network": config.network.model_dump(mode="json"),
-            "training": config.training.model_dump(mode="json"),
-            "checkpoint_base": str(places.checkpoints),
-            "model_name": config.publish.model_name,
-        },
+        base_model=start[0].outputs["model"] if start else None,
+        hyperparameters=tuner[0].outputs["best_hyperparameters"] if tuner else None,
+        custom_config=asked,
     )
     trainer.add_upstream_node(sound)
 
@@ -175,17 +196,23 @@ def build_pipeline(config: Config, data: DataSet, places: Places, *, any_driver:
         model_base=str(places.model_base),
         model_name=config.publish.model_name,
         provenance={"data_fingerprint": data.fingerprint, "pipeline": config.name},
+        card=CardRequest.of(config.publish.card, split, config.model_dump(mode="json")).model_dump_json(),
+        evaluation=evaluator.outputs["evaluation"],
+        map_evaluation=map_evaluator.outputs["evaluation"],
+        label_report=labels.outputs["report"],
+        model_run=trainer.outputs["model_run"],
+        examples=records.outputs["examples"],
     )
 
     return tfx.dsl.Pipeline(
-        pipeline_name=config.name,
+        pipeline_name=config.name if metadata is None else metadata.pipeline,
         pipeline_root=places.pipeline_root,
         components=[
-            labels, records, statistics, schema, anomalies, last_statistics, sound, trainer, blessed, evaluator,
-            map_evaluator, gates, serving_check, pusher,
+            labels, records, statistics, schema, anomalies, last_statistics, sound, *start, *tuner, trainer,
+            blessed, evaluator, map_evaluator, gates, serving_check, pusher,
         ],
         enable_cache=True,
-        metadata_connection_config=sqlite_metadata(places.metadata),
+        metadata_connection_config=None if metadata is None else metadata.connection(),
         beam_pipeline_args=[*beam_arguments(config.beam), *arguments_for_workers(places.pipeline_root)],
     )  # fmt: skip
 
@@ -204,6 +231,21 @@ def _last_statistics(statistics: BaseNode, any_driver: bool) -> BaseNode:
     return last
 
 
+def _model_to_start_from(records: BaseNode, any_driver: bool) -> BaseNode:
+    if any_driver:
+        raise ConfigError(
+            "training.warm_start is blessed, which a cluster's driver cannot look up",
+            "training.warm_start: none on Kubeflow",
+            "set it, or run by `eoseg run`",
+        )
+    return tfx.dsl.Resolver(
+        strategy_class=BlessedOnOtherRecords,
+        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+        examples=records.outputs["examples"],
+    ).with_id("ModelToStartFrom")
+
+
 def _latest_blessed_model(trainer: BaseNode, any_driver: bool) -> BaseNode:
     channels = {
         "model": tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
@@ -215,11 +257,3 @@ def _latest_blessed_model(trainer: BaseNode, any_driver: bool) -> BaseNode:
         strategy = LatestComparableBlessedModel
         channels["candidate"] = trainer.outputs["model"]
     return tfx.dsl.Resolver(strategy_class=strategy, **channels).with_id("LatestBlessedModel")
-
-
-def sqlite_metadata(path: Path) -> metadata_store_pb2.ConnectionConfig:
-    """ML Metadata in a SQLite file."""
-    connection: metadata_store_pb2.ConnectionConfig = tfx.orchestration.metadata.sqlite_metadata_connection_config(
-        str(path)
-    )
-    return connection

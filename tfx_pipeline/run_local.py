@@ -14,6 +14,7 @@ from components.errors import ConfigError
 from components.file_systems import open_artifact_store
 from tfx_pipeline.config import Config
 from tfx_pipeline.data_set import DataSet, Places
+from tfx_pipeline.metadata_place import metadata_of, without_passwords
 
 STAGE_NAMES = {
     "LabelValidator": "validate images and labels",
@@ -24,6 +25,8 @@ STAGE_NAMES = {
     "ExampleValidator": "validate the statistics",
     "LastStatistics": "find the statistics of the last run",
     "AnomalyGate": "stop at anomalies, skew and drift",
+    "ModelToStartFrom": "find the model to start from",
+    "Tuner": "search for hyperparameters",
     "Trainer": "train the network",
     "LatestBlessedModel": "find the model to compare with",
     "Evaluator": "evaluate on patches",
@@ -84,16 +87,23 @@ def run_pipeline(config: Config, data: DataSet, places: Places, stream: TextIO =
     Raises:
         EosegError: What a stage found wrong.
     """
-    from tfx import v1 as tfx
-
+    from tfx_pipeline.local_runner import LocalRunner
     from tfx_pipeline.pipeline import build_pipeline
 
     open_artifact_store(places.pipeline_root)
     pipeline = build_pipeline(config, data, places)
     progress = StageProgress(len(pipeline.components), stream)
     with log_to_file(places.workdir / "logs", progress):
-        tfx.orchestration.LocalDagRunner().run(pipeline)
+        LocalRunner(metadata_of(config, places).mark).run(pipeline)
     return progress.times
+
+
+class _LogFormat(logging.Formatter):
+    """The runner logs all that it connects with."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One message, without the database's password."""
+        return without_passwords(super().format(record))
 
 
 @contextmanager
@@ -103,7 +113,7 @@ def log_to_file(folder: Path, progress: logging.Handler) -> Iterator[None]:
 
     folder.mkdir(parents=True, exist_ok=True)
     file = logging.FileHandler(folder / time.strftime("run-%Y%m%d-%H%M%S.log"))
-    file.setFormatter(logging.Formatter("%(asctime)s %(levelname).1s %(name)s: %(message)s"))
+    file.setFormatter(_LogFormat("%(asctime)s %(levelname).1s %(name)s: %(message)s"))
     root, absl = logging.getLogger(), logging.getLogger("absl")
     before = list(root.handlers), root.level, absl_logging.get_verbosity()
     root.handlers, root.level = [file], logging.INFO

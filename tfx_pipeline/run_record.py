@@ -9,6 +9,7 @@ from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 
 from components.errors import MissingFileError
+from tfx_pipeline.metadata_place import MetadataPlace, open_metadata, pipeline_context
 
 RUN_CONTEXT = "pipeline_run"
 
@@ -55,22 +56,26 @@ class RunRecord:
         return self.steps[step].outputs.get(key) if step in self.steps else None
 
 
-def read_latest_run(metadata: Path) -> RunRecord:
-    """The latest run recorded in a SQLite metadata file.
+def read_latest_run(metadata: MetadataPlace | Path) -> RunRecord:
+    """The latest recorded run.
+
+    Args:
+        metadata: Of the pipeline whose run is wanted; a path is a SQLite file, whichever pipeline's runs it has.
 
     Raises:
         MissingFileError: If there is no such file or no run in it.
+        MetadataError: If the database cannot be opened.
     """
-    remedy = "give the --workdir of a run, or run `eoseg run` first"
-    if not metadata.is_file():
-        raise MissingFileError(f"{metadata} does not exist", "the metadata of a run", remedy)
-    connection = metadata_store_pb2.ConnectionConfig()
-    connection.sqlite.filename_uri = str(metadata)
-    connection.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
-    store = metadata_store.MetadataStore(connection)
-    runs = store.get_contexts_by_type(RUN_CONTEXT)
+    store = open_metadata(metadata)
+    runs = _runs(store, metadata)
     if not runs:
-        raise MissingFileError(f"{metadata} records no run", "the metadata of a run", remedy)
+        shown = metadata if isinstance(metadata, Path) else metadata.shown
+        whose = "" if isinstance(metadata, Path) else f" of the pipeline {metadata.pipeline}"
+        raise MissingFileError(
+            f"{shown} records no run{whose}",
+            "the metadata of a run",
+            "give the --workdir of a run, or run `eoseg run` first",
+        )
     run = max(runs, key=lambda context: context.id)
     steps = {}
     for execution in sorted(store.get_executions_by_context(run.id), key=lambda execution: execution.id):
@@ -78,6 +83,17 @@ def read_latest_run(metadata: Path) -> RunRecord:
             reused = execution.last_known_state == metadata_store_pb2.Execution.CACHED
             steps[execution.type.rpartition(".")[2]] = Step(_outputs(store, execution.id), reused)
     return RunRecord(run.name, steps)
+
+
+def _runs(store: metadata_store.MetadataStore, metadata: MetadataPlace | Path) -> list[metadata_store_pb2.Context]:
+    if isinstance(metadata, Path):
+        return list(store.get_contexts_by_type(RUN_CONTEXT))
+    pipeline = pipeline_context(store, metadata)
+    if pipeline is None:
+        return []
+    kind = store.get_context_type(RUN_CONTEXT).id
+    children = store.get_children_contexts_by_context(pipeline.id)
+    return [child for child in children if child.type_id == kind and child.name.endswith(metadata.mark)]
 
 
 _FINISHED = (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)

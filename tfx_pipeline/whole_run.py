@@ -9,20 +9,23 @@ from components.evaluation.figures import CLASS_FIGURES, class_figure
 from components.evaluation.map_evaluator.files import copy_areas
 from tfx_pipeline.config import Config
 from tfx_pipeline.data_set import DataSet, Places, find_data_set, places_of
+from tfx_pipeline.metadata_place import prepare_metadata
 from tfx_pipeline.outcome import Outcome, read_outcome, write_summary
 from tfx_pipeline.run_local import StageTimes, run_pipeline, workdir_lock
 from tfx_pipeline.run_record import read_latest_run
+from tfx_pipeline.what_changed import Triggers, find_changes, record_push
 
 
-def run_everything(config: Config, stream: TextIO) -> Outcome:
+def run_everything(config: Config, stream: TextIO, if_changed: Triggers | None = None) -> Outcome | None:
     """Runs the whole main job.
 
     Args:
         config: The configuration.
         stream: Gets the progress lines and the closing table.
+        if_changed: Run only if something is new since the last run that pushed; None runs in any case.
 
     Returns:
-        The outcome; not `pushed` where a gate or the serving check refused the model.
+        The outcome; not `pushed` where a gate or the serving check refused the model. None where nothing is new.
 
     Raises:
         EosegError: For bad input; nothing is pushed then.
@@ -35,18 +38,30 @@ def run_everything(config: Config, stream: TextIO) -> Outcome:
 
     with workdir_lock(places.workdir):
         say(f"{config.name}: working in {places.workdir}")
+        metadata = prepare_metadata(config, places)
         data = find_data_set(config, places, say)
         by_split = {split: sum(tile.split == split for tile in data.tiles) for split in ("train", "eval", "test")}
         say(f"{len(data.tiles)} tiles ({', '.join(f'{count} {split}' for split, count in by_split.items())})")
+        given = config
+        if if_changed is not None:
+            changes = find_changes(config, data, places, if_changed)
+            for line in (*changes.notes, *changes.reasons):
+                say(line)
+            if not changes.reasons:
+                say(f"nothing is new since version {changes.newest}: no run")
+                return None
+            config = changes.config_to_run(config)
 
         from components.training.networks import check_network
+        from components.training.strategy import check_device
 
-        check_network(config.network, config.patches.size)
+        check_network(config.network, config.patches.size, config.band_set.names)
+        check_device(config.training)
 
         from tfx_pipeline.report.report import write_report
 
         times = run_pipeline(config, data, places, stream)
-        record = read_latest_run(places.metadata)
+        record = read_latest_run(metadata)
         outcome = read_outcome(record)
         split = data.evaluated_split(config)
         maps: dict[str, Path] = {}
@@ -63,6 +78,8 @@ def run_everything(config: Config, stream: TextIO) -> Outcome:
         say(f"{'':7} {'write the report':40} {times.seconds['Report']:.1f} s")
         times.seconds["Total"] = time.monotonic() - started
         write_summary(places.summary, config, outcome, split, maps, times.seconds)
+        if outcome.version is not None:
+            record_push(given, data, places, outcome.version)
     say(closing_table(config, places, outcome, split, maps, times))
     return outcome
 

@@ -15,13 +15,18 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.classes import VOID_ID
-from components.dataset.augment import relit, turned
 from components.dataset.augment_options import AugmentOptions
+from components.dataset.occlude import occluded
 from components.dataset.order import Sampling, balanced_weights, epoch_order
 from components.dataset.record_index import RecordIndex
+from components.dataset.relight import relit
 from components.dataset.statistics import SplitStatistics
+from components.dataset.turn import turned
+from components.dataset.warp import warped
 from components.records.patch_example import FRESH_COL, FRESH_ROW, parse_image_and_label
 from components.records.record_format import RecordFormat
+
+_WARP, _OCCLUDE = 1, 2
 
 Stage = Callable[..., tuple[Any, ...]]
 """From the step's number and what the stage before it gave, to what this one gives; tensors all of them."""
@@ -91,16 +96,15 @@ def training_stages(
     """What `training_batches` does to a step's number, one after the other, with its arguments.
 
     Returns:
-        `read` (serialised records by their offsets), `parse` (image and label), `turn` (flips and quarter turns) and
-        `relight` (brightness and contrast).
+        `read` (serialised records by their offsets), `parse` (image and label), `turn` (flips and quarter turns),
+        `warp` (small rotations and scales), `relight` (gamma, brightness and contrast) and `occlude` (a dropped band, a
+        hole). What `augmentation` does not ask for gives back what it got.
     """
-    weights = balanced_weights(statistics.class_fraction) if sampling == "class_balanced" else None
-    order = lru_cache(maxsize=2)(lambda epoch: epoch_order(len(index), seed, epoch, weights))
+    numbers = step_records(len(index), statistics, batch_size=batch_size, seed=seed, sampling=sampling)
+    mean, stddev = statistics.band_mean, statistics.band_stddev
 
     def serialized_records(step: NDArray[np.int64]) -> NDArray[np.object_]:
-        places = range(int(step) * batch_size, (int(step) + 1) * batch_size)
-        numbers = [order(place // len(index))[place % len(index)] for place in places]
-        return np.array(index.read(numbers), dtype=object)
+        return np.array(index.read(numbers(int(step))), dtype=object)
 
     def read(step: tf.Tensor) -> tuple[tf.Tensor]:
         serialized = tf.numpy_function(serialized_records, [step], tf.string, stateful=False)
@@ -118,11 +122,44 @@ def training_stages(
     def turn(step: tf.Tensor, image: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return turned(image, label, tf.stack([2 * seed, step]), augmentation)
 
-    def relight(step: tf.Tensor, image: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        drawn_by = tf.stack([2 * seed + 1, step])
-        return relit(image, drawn_by, augmentation, statistics.band_mean, statistics.band_stddev), label
+    def warp(step: tf.Tensor, image: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return warped(image, label, _folded(2 * seed, step, _WARP), augmentation, mean)
 
-    return {"read": read, "parse": parse, "turn": turn, "relight": relight}
+    def relight(step: tf.Tensor, image: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return relit(image, tf.stack([2 * seed + 1, step]), augmentation, mean, stddev), label
+
+    def occlude(step: tf.Tensor, image: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return occluded(image, label, _folded(2 * seed, step, _OCCLUDE), augmentation, mean)
+
+    return {"read": read, "parse": parse, "turn": turn, "warp": warp, "relight": relight, "occlude": occlude}
+
+
+def step_records(
+    records: int, statistics: SplitStatistics, *, batch_size: int, seed: int, sampling: Sampling = "uniform"
+) -> Callable[[int], list[int]]:
+    """A function from a step, counted from 0, to the numbers of its batch's records.
+
+    Args:
+        records: How many there are.
+        statistics: Of them.
+        batch_size, seed, sampling: As of `training_batches`.
+
+    Raises:
+        DataError: If classes are to be balanced and no patch shows any.
+    """
+    weights = balanced_weights(statistics.class_fraction) if sampling == "class_balanced" else None
+    order = lru_cache(maxsize=2)(lambda epoch: epoch_order(records, seed, epoch, weights))
+
+    def numbers(step: int) -> list[int]:
+        places = range(step * batch_size, (step + 1) * batch_size)
+        return [int(order(place // records)[place % records]) for place in places]
+
+    return numbers
+
+
+def _folded(first: int, step: tf.Tensor, purpose: int) -> tf.Tensor:
+    """A seed `(2,)` for one purpose, apart from those of all others."""
+    return tf.random.experimental.stateless_fold_in(tf.stack([first, step]), purpose)
 
 
 def evaluation_batches(index: RecordIndex, record_format: RecordFormat, batch_size: int) -> tf.data.Dataset:

@@ -1,70 +1,92 @@
-"""The optimiser and its learning rate."""
+"""The optimiser: its rate and its weight decay variable by variable."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
-from keras import ops
+import tensorflow as tf
 
 from components.training.options import TrainingOptions
+from components.training.schedule import WarmupDecay
 
 _SGD_MOMENTUM = 0.9
-_POLYNOMIAL_POWER = 0.9
+_NOT_DECAYED = ("bias", "gamma", "beta")
 
 
-@keras.saving.register_keras_serializable(package="eoseg")
-class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """Rises from zero in a straight line, then falls to zero at the last step (or stays).
+class _OwnRates:
+    """Mixed into one of Keras' optimisers: a rate factor for some variables, and weight decay of two kinds.
 
-    With `done` the share, 0 to 1, of the steps after the warm-up:
-
-        cosine (1 + cos(pi * done)) / 2        polynomial (1 - done) ** 0.9        constant 1
+    Gradients must come summed over replicas already: where Keras sums them, they have been clipped before.
 
     Args:
-        peak: Learning rate at the end of the warm-up.
-        steps: Steps in all.
-        warmup_steps: Steps of the rise, fewer than `steps`.
-        shape: "cosine", "polynomial" or "constant".
+        factors: By variable path; 1 where a path is not in it.
+        decay: Of kernels.
+        l2: Whether decay times kernel is added to the gradient (after clipping, as Caffe does), or the kernel shrunk by
+            rate times decay before the update.
+        **kwargs: Of the Keras optimiser.
     """
 
-    def __init__(self, peak: float, steps: int, warmup_steps: int = 0, shape: str = "cosine") -> None:
-        self.peak = peak
-        self.steps = steps
-        self.warmup_steps = warmup_steps
-        self.shape = shape
+    def __init__(self, *, factors: dict[str, float], decay: float, l2: bool, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._factor_of_path = factors
+        self._decay = decay
+        self._l2 = l2
+        self._settings: dict[str, tuple[float, float]] = {}
 
-    def __call__(self, step: Any) -> Any:
-        """The learning rate of a step, counted from 0; scalar float32."""
-        step = ops.cast(step, "float32")
-        done = ops.clip((step - self.warmup_steps) / max(self.steps - self.warmup_steps, 1), 0.0, 1.0)
-        if self.shape == "cosine":
-            share = 0.5 * (1.0 + ops.cos(3.141592653589793 * done))
-        elif self.shape == "polynomial":
-            share = (1.0 - done) ** _POLYNOMIAL_POWER
-        else:
-            share = ops.ones_like(done)
-        rise = ops.minimum((step + 1.0) / (self.warmup_steps + 1.0), 1.0)
-        return self.peak * share * rise
+    def build(self, variables: Sequence[keras.Variable]) -> None:
+        """Makes the optimiser's variables, and notes which factor and which decay each variable has."""
+        super().build(variables)  # type: ignore[misc]
+        for variable in variables:
+            # Shrinking the scales of batch normalisation, or biases, regularises nothing.
+            decay = 0.0 if variable.name in _NOT_DECAYED else self._decay
+            factor = self._factor_of_path.get(variable.path, 1.0)
+            self._settings[self._var_key(variable)] = (factor, decay)  # type: ignore[attr-defined]
 
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {"peak": self.peak, "steps": self.steps, "warmup_steps": self.warmup_steps, "shape": self.shape}
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """One variable's step."""
+        factor, decay = self._settings[self._var_key(variable)]  # type: ignore[attr-defined]
+        rate = learning_rate if factor == 1.0 else learning_rate * factor
+        if decay and self._l2:
+            gradient = gradient + decay * variable
+        elif decay:
+            variable.assign_sub(variable * decay * tf.cast(rate, variable.dtype))
+        super().update_step(gradient, variable, rate)  # type: ignore[misc]
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+        return grads_and_vars
 
 
-def build_optimizer(options: TrainingOptions, steps: int) -> keras.optimizers.Optimizer:
+class RatedSgd(_OwnRates, keras.optimizers.SGD):
+    """SGD; the name becomes part of the graph, where none may begin with an underscore."""
+
+
+class RatedAdam(_OwnRates, keras.optimizers.Adam):
+    """Adam, with either kind of weight decay."""
+
+
+def build_optimizer(
+    options: TrainingOptions, steps: int, encoder: frozenset[str] = frozenset()
+) -> keras.optimizers.Optimizer:
     """The optimiser of a training of `steps` steps.
 
-    Weight decay acts on kernels only: shrinking the scales of batch normalisation, or biases, regularises nothing.
+    Args:
+        options: Of the training.
+        steps: In all.
+        encoder: Paths of the variables with `encoder_learning_rate_factor`.
     """
     # A warm-up given in steps may be longer than a training given in epochs.
     warmup = min(options.warmup_steps, steps - 1)
-    rate = WarmupDecay(options.learning_rate, steps, warmup, options.schedule)
-    decay = options.weight_decay or None
-    if options.optimizer == "sgd":
-        optimizer = keras.optimizers.SGD(
-            rate, momentum=_SGD_MOMENTUM, weight_decay=decay, global_clipnorm=options.gradient_clip
-        )
-    else:
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=decay or 0.0, global_clipnorm=options.gradient_clip)
-    if decay:
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    rate = WarmupDecay(options.learning_rate, steps, warmup, options.schedule, options.decay_at, options.decay_factor)
+    kind = options.weight_decay_kind or ("l2" if options.optimizer == "adam" else "decoupled")
+    factor = options.encoder_learning_rate_factor
+    settings: dict[str, Any] = {
+        "factors": dict.fromkeys(encoder, factor) if factor != 1.0 else {},
+        "decay": options.weight_decay,
+        "l2": kind == "l2",
+        "learning_rate": rate,
+        "global_clipnorm": options.gradient_clip,
+    }
+    optimizer = RatedSgd(momentum=_SGD_MOMENTUM, **settings) if options.optimizer == "sgd" else RatedAdam(**settings)
+    if options.precision == "mixed_float16":
+        return keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer

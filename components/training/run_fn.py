@@ -13,6 +13,7 @@ any other training does not.
 | `training` | `TrainingOptions` as a dict |
 | `checkpoint_base` | folder for checkpoints, kept between runs |
 | `model_name` | name of the model, for the progress lines |
+| `pretrained_digest` | of the file `network.pretrained`, so that TFX's cache sees another one; checked here |
 """
 
 import hashlib
@@ -21,7 +22,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 import tensorflow as tf
@@ -35,14 +36,22 @@ from components.records.record_format import RecordFormat
 from components.training.history import write_history
 from components.training.networks import check_network
 from components.training.options import NetworkOptions, TrainingOptions
+from components.training.pictures import AUGMENTED_FILE, write_png
 from components.training.signatures import export_saved_model
+from components.training.strategy import is_chief, open_strategy
 from components.training.train import train
+from components.training.tuned import tuned
+from components.training.warm_start import BaseModel, read_base_model
+from components.training.weights_digest import weights_digest
 
 RESULT_VERSION = 1
 """Raise it whenever a change of the code changes what a training gives: checkpoints of the old code then lie still."""
 
 KERAS_MODEL_FILE = "network.keras"
 LOG_FOLDER = "tensorboard"
+
+
+ConfigT = TypeVar("ConfigT", bound=Options)
 
 
 class TrainerConfig(Options):
@@ -53,15 +62,20 @@ class TrainerConfig(Options):
     training: TrainingOptions = TrainingOptions()
     checkpoint_base: str
     model_name: str = "eoseg"
+    pretrained_digest: str = ""
 
 
-def training_key(config: TrainerConfig, statistics: SplitStatistics, eval_fingerprint: str) -> str:
+def training_key(
+    config: TrainerConfig, statistics: SplitStatistics, eval_fingerprint: str, base: BaseModel | None = None
+) -> str:
     """The name of a training's checkpoint folder: 24 hex digits that everything which decides its result goes into.
 
     Args:
-        config: Format and options count; the checkpoint folder and the model's name do not.
+        config: Format and options count, and the weights to start from; the checkpoint folder and the model's name do
+            not.
         statistics: Of the training records, with their fingerprint.
         eval_fingerprint: Of the eval records: they decide the history.
+        base: The model to start from.
     """
     decides = {
         "version": RESULT_VERSION,
@@ -69,10 +83,15 @@ def training_key(config: TrainerConfig, statistics: SplitStatistics, eval_finger
         "keras": keras.__version__,
         "record_format": config.record_format.model_dump(mode="json"),
         "network": config.network.model_dump(mode="json"),
-        "training": config.training.model_dump(mode="json", exclude={"checkpoint_every"}),
+        "pretrained": weights_digest(config.network.pretrained),
+        "training": config.training.model_dump(
+            mode="json", exclude={"checkpoint_every", "profile_steps", "warm_start"}
+        ),
         "train": statistics.fingerprint,
         "eval": eval_fingerprint,
     }
+    if base is not None:
+        decides["base"] = base.digest
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:24]
 
 
@@ -80,8 +99,10 @@ def run_fn(fn_args: Any) -> None:
     """Trains and exports; the entry point of the TFX Trainer.
 
     Reads `fn_args.train_files` and `fn_args.eval_files` (patterns of uncompressed TFRecord files) and
-    `fn_args.custom_config`. Writes the SavedModel to `fn_args.serving_model_dir`, and to `fn_args.model_run_dir`
-    the Keras model (`network.keras`), `history.json` and TensorBoard logs.
+    `fn_args.custom_config`; `fn_args.hyperparameters`, where a Tuner came before, replace some of its keys. Writes the
+    SavedModel to `fn_args.serving_model_dir`, and to `fn_args.model_run_dir` the Keras model (`network.keras`),
+    `history.json`, samples of augmentation (`augmented.png`) and TensorBoard logs. Of several workers only the first
+    writes; all read its checkpoint, so that `checkpoint_base` must be shared.
 
     Args:
         fn_args: A `tfx.components.FnArgs`.
@@ -90,8 +111,10 @@ def run_fn(fn_args: Any) -> None:
         ConfigError: If `custom_config` has a wrong or an unknown key.
         DataError, NetworkError, TrainingError: As `components.training.train.train`.
     """
-    config = _config(fn_args.custom_config)
+    config = tuned(parsed_config(TrainerConfig, fn_args.custom_config), getattr(fn_args, "hyperparameters", None))
     check_network(config.network, config.record_format.patch_size, config.record_format.bands)
+    # Before anything is computed: a cluster can only be joined then.
+    strategy = open_strategy(config.training)
     train_files = record_files(fn_args.train_files)
     eval_files = record_files(fn_args.eval_files)
     if not train_files:
@@ -102,7 +125,8 @@ def run_fn(fn_args: Any) -> None:
         )
     statistics = split_statistics(train_files, config.record_format)
     eval_fingerprint = _fingerprint_of(eval_files, config.record_format)
-    key = training_key(config, statistics, eval_fingerprint)
+    base = _base_model(fn_args, config)
+    key = training_key(config, statistics, eval_fingerprint, base)
     run_dir = fn_args.model_run_dir
     tf.io.gfile.makedirs(run_dir)
     trained = train(
@@ -114,23 +138,41 @@ def run_fn(fn_args: Any) -> None:
         os.path.join(config.checkpoint_base, key),  # noqa: PTH118 folders may be s3://
         log_folder=os.path.join(run_dir, LOG_FOLDER),  # noqa: PTH118
         statistics=statistics,
+        strategy=strategy,
+        base=base,
     )
+    if not is_chief(strategy):
+        return
     write_history(trained.history, run_dir)
+    write_png(trained.augmented, os.path.join(run_dir, AUGMENTED_FILE))  # noqa: PTH118
     _save_keras_model(trained.model, os.path.join(run_dir, KERAS_MODEL_FILE))  # noqa: PTH118
     provenance = {"config_hash": key, "data_fingerprint": statistics.fingerprint}
     export_saved_model(trained.model, config.record_format, fn_args.serving_model_dir, provenance)
 
 
-def _config(custom_config: dict[str, Any] | None) -> TrainerConfig:
+def parsed_config(kind: type[ConfigT], custom_config: dict[str, Any] | None) -> ConfigT:
+    """A `custom_config` as options of its kind.
+
+    Raises:
+        ConfigError: If it has a wrong or an unknown key.
+    """
     try:
-        return TrainerConfig.model_validate(custom_config or {})
+        return kind.model_validate(custom_config or {})
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ConfigError(
-            f"the Trainer's custom_config cannot be used: {problems}",
-            f"the keys {', '.join(TrainerConfig.model_fields)}",
+            f"the custom_config cannot be used: {problems}",
+            f"the keys {', '.join(kind.model_fields)}",
             "correct the configuration's network and training keys",
         ) from error
+
+
+def _base_model(fn_args: Any, config: TrainerConfig) -> BaseModel | None:
+    """The model of a warm start, `fn_args.base_model`; None where there is none, or none is wanted."""
+    folder = getattr(fn_args, "base_model", None)
+    if config.training.warm_start == "none" or not folder:
+        return None
+    return read_base_model(folder, config.record_format)
 
 
 def _fingerprint_of(files: tuple[str, ...], record_format: RecordFormat) -> str:

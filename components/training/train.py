@@ -6,8 +6,9 @@ function of the step (`components.dataset.patch_dataset`), and a checkpoint hold
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, TextIO
 
 import keras
@@ -15,19 +16,29 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from components.dataset.patch_dataset import evaluation_batches, training_batches
+from components.dataset.patch_dataset import step_records, training_batches
 from components.dataset.record_index import RecordIndex, index_records
+from components.dataset.record_places import record_places
 from components.dataset.statistics import SplitStatistics, split_statistics
 from components.errors import DataError, TrainingError
 from components.records.record_format import RecordFormat
+from components.training.best_weights import BestWeights
 from components.training.checkpoint import LAST, load_checkpoint, save_checkpoint
-from components.training.confusion import mean_iou, patch_confusions, pixel_accuracy
-from components.training.history import EpochRecord, History, TensorBoardLog
-from components.training.losses import median_frequency_weights, weighted_cross_entropy
+from components.training.class_weights import class_weights
+from components.training.diverged import diverged
+from components.training.evaluator import evaluator, first_of
+from components.training.history import History
+from components.training.journal import Journal
+from components.training.learner import Learner, build_learner
 from components.training.networks import build_network, check_network
-from components.training.optimizer import build_optimizer
 from components.training.options import NetworkOptions, TrainingOptions
+from components.training.pictures import Sheet, augmented_sheet
 from components.training.progress import ProgressLines
+from components.training.state import TrainingState, best_epoch, is_over
+from components.training.strategy import distributed, is_chief, open_strategy
+from components.training.total_loss import loss_of_outputs
+from components.training.train_step import train_step
+from components.training.warm_start import BaseModel, start_from
 
 
 @dataclass(frozen=True)
@@ -38,11 +49,13 @@ class TrainedNetwork:
         model: From patches in the sensor's numbers to logits, in float32 whatever the training's precision was.
         history: One record an epoch.
         statistics: Of the training split.
+        augmented: Patches as they were recorded and as they were varied.
     """
 
     model: keras.Model
     history: History
     statistics: SplitStatistics
+    augmented: Sheet
 
 
 def train(
@@ -56,6 +69,8 @@ def train(
     log_folder: str | None = None,
     stream: TextIO | None = None,
     statistics: SplitStatistics | None = None,
+    strategy: tf.distribute.Strategy | None = None,
+    base: BaseModel | None = None,
 ) -> TrainedNetwork:
     """Trains a network, or goes on training it.
 
@@ -65,205 +80,152 @@ def train(
         record_format: Of all of them.
         network: Which network.
         training: How it is trained.
-        folder: Holds the checkpoint. Give the same one to resume, and only to resume.
+        folder: Holds the checkpoint. Give the same one to resume, and only to resume. Of several workers the first one
+            writes it and all read it.
         log_folder: For TensorBoard; None writes none.
         stream: For progress lines; None is standard output.
         statistics: Of the training files, where they are known already.
+        strategy: From `components.training.strategy.open_strategy`; None opens it here, which is too late for several
+            machines.
+        base: Whose weights to start from, unless there is a checkpoint to go on from.
 
     Raises:
+        ConfigError: If the training asks for a device or a class that is not there.
         DataError: If there is no training record, or the records do not fit the format.
         NetworkError: If the network cannot take the patch size.
-        TrainingError: If the loss is no longer a number, or the checkpoint cannot be used. The last good checkpoint
-            stays.
+        TrainingError: If the loss or a weight is no longer a number, or the checkpoint cannot be used. The last good
+            checkpoint stays.
     """
     check_network(network, record_format.patch_size)
     if not train_files:
         raise DataError("the training split has no files", "at least one record", "give the split at least one tile")
+    strategy = strategy or open_strategy(training)
     statistics = statistics or split_statistics(train_files, record_format)
-    train_index = index_records(train_files)
-    eval_index = index_records(eval_files)
+    train_index, eval_index = index_records(train_files), index_records(eval_files)
     steps = training.total_steps(len(train_index))
-    epoch_steps = min(training.epoch_steps(len(train_index)), steps)
-
-    model = _network(network, record_format, statistics, training, training.precision)
-    optimizer = build_optimizer(training, steps)
-    optimizer.build(model.trainable_variables)
-    variables = [*model.variables, *optimizer.variables]
-    tf.io.gfile.makedirs(folder)
+    mean, stddev = statistics.band_mean.tolist(), statistics.band_stddev.tolist()
+    build = partial(build_network, network, record_format, mean, stddev, seed=training.seed)
+    weights = class_weights(training, statistics, record_format.table.names)
     checkpoint = os.path.join(folder, LAST)  # noqa: PTH118 the folder may be s3://
-    state = _State.restored(load_checkpoint(checkpoint, variables))
-    progress = ProgressLines(steps, state.step, epoch_steps, stream)
-    if state.step:
-        progress.say(f"going on from the checkpoint at step {state.step} of {steps}")
-    log = TensorBoardLog(log_folder, state.history)
-    train_step = _train_step(model, optimizer, _class_weights(training, statistics), training.jit_compile)
-    evaluate = _evaluator(model, eval_index, record_format, training.batch_size)
-    batches = training_batches(
-        train_index,
-        record_format,
-        statistics,
-        training.augmentation,
-        batch_size=training.batch_size,
-        seed=training.seed,
-        start_step=state.step,
-        stop_step=steps,
-        sampling=training.sampling,
+    # Of a training that goes on, the checkpoint holds the weights: nothing is fetched for them again.
+    anew = not tf.io.gfile.exists(checkpoint)
+    learner = build_learner(build, training, steps, strategy, pretrained=anew)
+    started = start_from(learner, base) if base is not None and anew else ""
+    writes = is_chief(strategy)
+    if writes:
+        tf.io.gfile.makedirs(folder)
+    state = TrainingState.restored(load_checkpoint(checkpoint, learner.variables))
+    lines = ProgressLines(steps, state.step, min(training.epoch_steps(len(train_index)), steps), stream)
+    journal = Journal(
+        lines, log_folder if writes else None, state.history, training, record_format, statistics, eval_index
     )
-    checkpoint_every = training.checkpoint_every or epoch_steps
-    mark = time.monotonic()
-    for image, label in _each(batches):
-        loss = float(train_step(image, label))
-        state.step += 1
-        state.loss_sum += loss
-        if not np.isfinite(loss):
-            raise _diverged(state.step, loss, training, checkpoint)
-        progress.step(state.step, loss)
-        ends_epoch = state.step % epoch_steps == 0 or state.step == steps
-        if ends_epoch or state.step % checkpoint_every == 0:
-            state.seconds += time.monotonic() - mark
-            if ends_epoch:
-                record = state.epoch_record(epoch_steps, training.batch_size, _learning_rate(optimizer), evaluate())
-                log.add(record)
-                progress.epoch(record)
-            if state.step % checkpoint_every == 0 or state.step == steps:
-                save_checkpoint(checkpoint, variables, asdict(state))
-            mark = time.monotonic()
-    log.close()
-    if training.precision != "float32":
-        # A model server without bfloat16 units would crawl through the mixed graph.
-        exact = _network(network, record_format, statistics, training, "float32")
-        exact.set_weights(model.get_weights())
-        model = exact
-    return TrainedNetwork(model, state.history, statistics)
+    if started:
+        journal.say(started)
+    augmented = augmented_sheet(train_index, record_format, statistics, training.augmentation, training.seed)
+    journal.augmented(augmented)
+    run = _Run(learner, state, journal, training, record_format, statistics, train_index, steps, folder, writes)
+    try:
+        run.to_the_end(weights, evaluator(learner.exported, eval_index, record_format, training.batch_size, strategy))
+    finally:
+        journal.close()
+    return TrainedNetwork(learner.plain(), state.history, statistics, augmented)
 
 
 @dataclass
-class _State:
-    """What a checkpoint holds beside the variables."""
+class _Run:
+    """One process's share of a training."""
 
-    step: int
-    loss_sum: float
-    seconds: float
-    epoch_seconds: float
-    history: History
+    learner: Learner
+    state: TrainingState
+    journal: Journal
+    training: TrainingOptions
+    record_format: RecordFormat
+    statistics: SplitStatistics
+    index: RecordIndex
+    steps: int
+    folder: str
+    writes: bool
 
-    @classmethod
-    def restored(cls, progress: dict[str, Any] | None) -> "_State":
-        if progress is None:
-            return cls(0, 0.0, 0.0, 0.0, [])
-        history = [EpochRecord(**record) for record in progress.pop("history")]
-        return cls(**progress, history=history)
+    def to_the_end(self, weights: NDArray[np.float32], evaluate: Callable[[], dict[str, Any]]) -> None:
+        """Does the steps that are left, and leaves in the learner what is to be exported."""
+        state, training, strategy = self.state, self.training, self.learner.strategy
+        if state.step:
+            self.journal.say(f"going on from the checkpoint at step {state.step} of {self.steps}")
+        epoch_steps = min(training.epoch_steps(len(self.index)), self.steps)
+        checkpoint_every = training.checkpoint_every or epoch_steps
+        loss_of = partial(loss_of_outputs, options=training.loss, class_weights=weights)
+        step = train_step(self.learner, loss_of, jit_compile=training.jit_compile)
+        over = is_over(state.history, training.early_stopping_epochs)
+        mark = time.monotonic()
+        batches = distributed(strategy, self._batches(), training.batch_size)
+        for image, label in first_of(batches, 0 if over else self.steps - state.step):
+            self.journal.before_step(state.step + 1)
+            loss = float(step(image, label))
+            state.step += 1
+            state.loss_sum += loss
+            if not np.isfinite(loss):
+                raise self._diverged(f"the loss became {loss}")
+            self.journal.after_step(state.step, loss)
+            ends_epoch = state.step % epoch_steps == 0 or state.step == self.steps
+            if not ends_epoch and state.step % checkpoint_every:
+                continue
+            state.seconds += time.monotonic() - mark
+            if ends_epoch:
+                self._close_epoch(epoch_steps, evaluate())
+                over = is_over(state.history, training.early_stopping_epochs)
+            if over or state.step % checkpoint_every == 0 or state.step == self.steps:
+                self._save()
+            if over:
+                break
+            mark = time.monotonic()
+        if over:
+            self.journal.say(f"stopped: no better eval mean IoU for {training.early_stopping_epochs} epochs")
+        best = best_epoch(state.history)
+        if training.export == "best" and best and self.writes:
+            self._best.restore(best.step)
 
-    def epoch_record(
-        self, epoch_steps: int, batch_size: int, learning_rate: float, evaluation: dict[str, Any]
-    ) -> EpochRecord:
-        """Closes the epoch that ends at this step."""
-        done = self.step % epoch_steps or epoch_steps
-        record = EpochRecord(
-            epoch=-(-self.step // epoch_steps),
-            step=self.step,
-            loss=self.loss_sum / done,
-            learning_rate=learning_rate,
-            patches_per_second=done * batch_size / max(self.seconds - self.epoch_seconds, 1e-9),
-            seconds=self.seconds,
-            **evaluation,
+    @property
+    def _checkpoint(self) -> str:
+        return os.path.join(self.folder, LAST)  # noqa: PTH118 the folder may be s3://
+
+    @property
+    def _best(self) -> BestWeights:
+        return BestWeights(self.folder, self.learner.exported.variables)
+
+    @property
+    def _draws(self) -> dict[str, Any]:
+        return {"batch_size": self.training.batch_size, "seed": self.training.seed, "sampling": self.training.sampling}
+
+    def _batches(self) -> tf.data.Dataset:
+        return training_batches(
+            self.index,
+            self.record_format,
+            self.statistics,
+            self.training.augmentation,
+            start_step=self.state.step,
+            stop_step=self.steps,
+            **self._draws,
         )
-        self.history.append(record)
-        self.loss_sum, self.epoch_seconds = 0.0, self.seconds
-        return record
 
+    def _close_epoch(self, epoch_steps: int, evaluation: dict[str, Any]) -> None:
+        rate = self.learner.learning_rate()
+        record = self.state.close_epoch(epoch_steps, self.training.batch_size, rate, evaluation)
+        if self.training.export == "best" and self.writes and best_epoch(self.state.history) is record:
+            self._best.save(record.step)
+        self.journal.epoch(record, self.learner.exported)
 
-def _network(
-    network: NetworkOptions,
-    record_format: RecordFormat,
-    statistics: SplitStatistics,
-    training: TrainingOptions,
-    dtype: str,
-) -> keras.Model:
-    mean, stddev = statistics.band_mean.tolist(), statistics.band_stddev.tolist()
-    return build_network(network, record_format, mean, stddev, seed=training.seed, dtype=dtype)
+    def _save(self) -> None:
+        if not self.learner.is_finite():
+            raise self._diverged("a weight is no longer a number")
+        if not self.writes:
+            return
+        save_checkpoint(self._checkpoint, self.learner.variables, asdict(self.state))
+        best = best_epoch(self.state.history)
+        if self.training.export == "best" and best:
+            self._best.keep_only(best.step)
 
-
-def _class_weights(training: TrainingOptions, statistics: SplitStatistics) -> NDArray[np.float32]:
-    if training.class_weights == "none":
-        return np.ones(len(statistics.class_pixels), np.float32)
-    return median_frequency_weights(statistics.class_pixels, statistics.class_patch_pixels, training.max_class_weight)
-
-
-def _train_step(
-    model: keras.Model,
-    optimizer: keras.optimizers.Optimizer,
-    class_weights: NDArray[np.float32],
-    jit_compile: bool,
-) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """One optimiser step on (image, label); gives the batch's loss."""
-
-    @tf.function(jit_compile=jit_compile)
-    def step(image: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            loss = weighted_cross_entropy(model(image, training=True), label, class_weights)
-        gradients = tape.gradient(loss, model.trainable_variables)
-        optimizer.apply(gradients, model.trainable_variables)
-        return loss
-
-    return step  # type: ignore[no-any-return]
-
-
-def _evaluator(
-    model: keras.Model, index: RecordIndex, record_format: RecordFormat, batch_size: int
-) -> Callable[[], dict[str, Any]]:
-    """A function that measures the model on the eval split: the `eval_...` fields of an `EpochRecord`."""
-    if not len(index):
-        return dict
-    table = record_format.table
-    classes = len(table)
-    batches = evaluation_batches(index, record_format, batch_size)
-    unweighted = np.ones(classes, np.float32)
-
-    @tf.function
-    def step(image: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        logits = model(image, training=False)
-        confusions = patch_confusions(label, tf.argmax(logits, axis=-1), classes)
-        return tf.reduce_sum(confusions, axis=0), weighted_cross_entropy(logits, label, unweighted)
-
-    def evaluate() -> dict[str, Any]:
-        confusion = np.zeros((classes, classes), np.float64)
-        loss_sum = 0.0
-        for image, label in _each(batches):
-            batch_confusion, loss = step(image, label)
-            counts = batch_confusion.numpy().reshape(classes, classes)
-            confusion += counts
-            loss_sum += float(loss) * float(counts.sum())
-        counted = confusion.sum()
-        return {
-            "eval_loss": loss_sum / counted if counted else None,
-            "eval_mean_iou": mean_iou(confusion, table.scored_ids),
-            "eval_pixel_accuracy": pixel_accuracy(confusion),
-            "eval_iou": {name: mean_iou(confusion, [i]) for i, name in enumerate(table.names)},
-        }
-
-    return evaluate
-
-
-def _each(batches: tf.data.Dataset) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
-    """The batches of a data set of known length.
-
-    TensorFlow logs a warning whenever an iterator is asked for more than it has; this one never is.
-    """
-    iterator = iter(batches)
-    for _ in range(int(batches.cardinality())):
-        yield next(iterator)
-
-
-def _learning_rate(optimizer: keras.optimizers.Optimizer) -> float:
-    return float(keras.ops.convert_to_numpy(optimizer.learning_rate))
-
-
-def _diverged(step: int, loss: float, training: TrainingOptions, checkpoint: str) -> TrainingError:
-    kept = f"; the checkpoint before it is {checkpoint}" if tf.io.gfile.exists(checkpoint) else ""
-    return TrainingError(
-        f"the loss became {loss} at step {step}, with learning rate {training.learning_rate}{kept}",
-        "a finite loss",
-        f"set training.learning_rate lower (say {training.learning_rate / 3:.1g}), add training.warmup_steps or "
-        "training.gradient_clip; if it is so from the first step, look for values that are no numbers in the tiles",
-    )
+    def _diverged(self, what: str) -> TrainingError:
+        step = self.state.step
+        numbers = step_records(len(self.index), self.statistics, **self._draws)(step - 1)
+        kept = self._checkpoint if tf.io.gfile.exists(self._checkpoint) else None
+        return diverged(what, step, self.training, kept, record_places(self.index, numbers, self.record_format))

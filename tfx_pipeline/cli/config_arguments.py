@@ -7,9 +7,14 @@ if TYPE_CHECKING:
     from tfx_pipeline.config import Config
 
 
-def add_config_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds CONFIG, --set and --workdir."""
-    parser.add_argument("config", metavar="CONFIG", help="a YAML file, or the name of a shipped one (eoseg configs)")
+def add_config_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Adds CONFIG, --set and --workdir; where CONFIG is not required, it may be None."""
+    parser.add_argument(
+        "config",
+        metavar="CONFIG",
+        nargs=None if required else "?",
+        help="a YAML file, or the name of a shipped one (eoseg configs)",
+    )
     parser.add_argument(
         "--set",
         action="append",

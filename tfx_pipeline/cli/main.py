@@ -8,7 +8,20 @@ from importlib import import_module
 
 from components.errors import EosegError
 
-VERBS = ("run", "validate", "serve", "predict", "report", "convert_labels", "sample_scenes", "configs", "bench")
+VERBS = (
+    "run",
+    "validate",
+    "serve",
+    "predict",
+    "versions",
+    "drift",
+    "report",
+    "kubeflow",
+    "convert_labels",
+    "sample_scenes",
+    "configs",
+    "bench",
+)
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130

@@ -52,7 +52,9 @@ def records_folder(tmp_path_factory, make_patch, record_format) -> Path:
     return folder
 
 
-def build_small_network(options, record_format, band_mean, band_stddev, *, seed=0, dtype="float32") -> keras.Model:
+def build_small_network(
+    options, record_format, band_mean, band_stddev, *, seed=0, dtype="float32", auxiliary=False, pretrained=True
+) -> keras.Model:
     """Two convolutions in the place of SegNet, whose 26 take seconds to trace."""
     image = keras.Input((SIZE, SIZE, 2), dtype="uint8", name="image")
     features = InputNormalization(band_mean, band_stddev, dtype=dtype)(image)

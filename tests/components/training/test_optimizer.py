@@ -2,8 +2,9 @@ import keras
 import numpy as np
 import pytest
 
-from components.training.optimizer import WarmupDecay, build_optimizer
+from components.training.optimizer import build_optimizer
 from components.training.options import TrainingOptions
+from components.training.schedule import WarmupDecay
 
 
 def rates(schedule: WarmupDecay, *steps: int) -> list[float]:
@@ -16,11 +17,13 @@ def test_the_rate_rises_and_falls():
     assert rates(schedule, 0, 1, 3, 4, 8, 12) == pytest.approx([0.4, 0.8, 1.6, 2.0, 1.0, 0.0], abs=1e-6)
     assert rates(WarmupDecay(1.0, 10, shape="polynomial"), 0, 5, 10) == pytest.approx([1.0, 0.5**0.9, 0.0])
     assert rates(WarmupDecay(1.0, 10, shape="constant"), 0, 5, 10) == [1.0, 1.0, 1.0]
+    steps = WarmupDecay(0.01, 50, shape="steps", decay_at=(0.5, 0.7, 0.9))
+    assert rates(steps, 24, 25, 34, 35, 44, 45, 49) == pytest.approx([1e-2, 1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5])
 
 
 def test_a_schedule_survives_its_configuration():
-    schedule = WarmupDecay(0.1, 10, 2, "polynomial")
-    assert rates(WarmupDecay.from_config(schedule.get_config()), 1, 7) == rates(schedule, 1, 7)
+    for schedule in (WarmupDecay(0.1, 10, 2, "polynomial"), WarmupDecay(0.1, 10, 2, "steps", (0.3, 0.6), 0.5)):
+        assert rates(WarmupDecay.from_config(schedule.get_config()), 1, 7) == rates(schedule, 1, 7)
 
 
 @pytest.mark.parametrize("name", ["adamw", "sgd"])
@@ -36,9 +39,100 @@ def test_weight_decay_shrinks_kernels_only(name: str):
     np.testing.assert_array_equal(layer.bias, [1, 1])
 
 
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("kind", ["decoupled", "l2"])
+def test_the_encoder_learns_at_its_own_rate(name: str, kind: str):
+    def after(rate: float, factor: float) -> list[np.ndarray]:
+        """Kernel and bias of an encoder's and of another layer, three steps on."""
+        layers = [keras.layers.Dense(2, kernel_initializer="ones") for _ in range(2)]
+        for layer in layers:
+            layer.build((None, 3))
+        variables = [v for layer in layers for v in layer.trainable_variables]
+        options = TrainingOptions(
+            steps=10, optimizer=name, learning_rate=rate, weight_decay=0.1, weight_decay_kind=kind,
+            schedule="constant", encoder_learning_rate_factor=factor,
+        )  # fmt: skip
+        optimizer = build_optimizer(options, 10, frozenset(v.path for v in layers[0].trainable_variables))
+        optimizer.build(variables)
+        rng = np.random.default_rng(0)
+        for _ in range(3):
+            optimizer.apply([rng.normal(size=v.shape).astype(np.float32) for v in variables], variables)
+        return [v.numpy() for v in variables]
+
+    halved, slow, fast, still = after(0.1, 0.5), after(0.05, 1.0), after(0.1, 1.0), after(0.1, 0.0)
+    for i in range(4):
+        np.testing.assert_allclose(halved[i], slow[i] if i < 2 else fast[i], rtol=1e-6)
+    assert (still[0] == 1).all()
+    assert (still[2] != 1).any()
+
+
+def test_sgd_with_the_papers_weight_decay_worked_by_hand():
+    # Caffe's rule: v = 0.9 v - rate * (gradient + decay * w); w += v.
+    options = TrainingOptions(
+        steps=10, optimizer="sgd", learning_rate=0.01, weight_decay=5e-4, weight_decay_kind="l2", schedule="constant"
+    )
+    layer = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")
+    layer.build((None, 1))
+    optimizer = build_optimizer(options, 10)
+    optimizer.build(layer.trainable_variables)
+    weight, velocity = 1.0, 0.0
+    for gradient in (0.3, -0.2, 0.5):
+        velocity = 0.9 * velocity - 0.01 * (gradient + 5e-4 * weight)
+        weight += velocity
+        optimizer.apply([np.full((1, 1), gradient, np.float32)], layer.trainable_variables)
+    assert float(layer.kernel[0, 0]) == pytest.approx(weight, rel=1e-6)
+
+
+def test_adams_weight_decay_is_part_of_the_gradient():
+    # The first step of Adam is the rate times the gradient's sign, whatever its size; AdamW's shrinks the kernel too.
+    kernels = {}
+    for name in ("adam", "adamw"):
+        layer = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")
+        layer.build((None, 1))
+        optimizer = build_optimizer(TrainingOptions(optimizer=name, learning_rate=0.1, weight_decay=0.5), 10)
+        optimizer.build(layer.trainable_variables)
+        optimizer.apply([np.zeros((1, 1), np.float32)], layer.trainable_variables)
+        kernels[name] = float(layer.kernel[0, 0])
+    assert kernels == {"adam": pytest.approx(1 - 0.1, rel=1e-5), "adamw": pytest.approx(1 - 0.1 * 0.5, rel=1e-5)}
+
+
+def test_gradients_are_clipped_to_their_global_norm():
+    layer = keras.layers.Dense(1, kernel_initializer="zeros")
+    layer.build((None, 1))
+    options = TrainingOptions(
+        steps=10, optimizer="sgd", learning_rate=1.0, weight_decay=0, gradient_clip=1.0, schedule="constant"
+    )
+    optimizer = build_optimizer(options, 10)
+    optimizer.build(layer.trainable_variables)
+    # Norm of (3, 4) is 5.
+    optimizer.apply([np.full((1, 1), 3, np.float32), np.full(1, 4, np.float32)], layer.trainable_variables)
+    assert [float(v.numpy().ravel()[0]) for v in layer.trainable_variables] == pytest.approx([-0.6, -0.8], rel=1e-5)
+
+
+def test_half_precision_scales_the_loss_and_skips_a_step_that_overflows():
+    layer = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")
+    layer.build((None, 1))
+    options = TrainingOptions(optimizer="sgd", learning_rate=0.1, weight_decay=0, precision="mixed_float16")
+    optimizer = build_optimizer(options, 10)
+    optimizer.build(layer.trainable_variables)
+    scale = float(optimizer.scale_loss(1.0))
+    assert scale > 1000
+    optimizer.apply([np.full((1, 1), np.inf, np.float32)], layer.trainable_variables)
+    assert float(layer.kernel[0, 0]) == 1
+    assert float(optimizer.scale_loss(1.0)) == scale / 2
+    optimizer.apply([np.full((1, 1), scale / 2, np.float32)], layer.trainable_variables)
+    assert float(layer.kernel[0, 0]) == pytest.approx(0.9)
+
+
 def test_a_warmup_that_never_ends_is_refused():
     with pytest.raises(ValueError, match="warmup_steps 10 leaves nothing of 10 steps"):
         TrainingOptions(steps=10, warmup_steps=10)
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.5), (0.7, 0.3), (0.0, 0.5), (0.5, 1.0)])
+def test_shares_that_do_not_rise_are_refused(shares: tuple[float, ...]):
+    with pytest.raises(ValueError, match="give rising shares of the training between 0 and 1"):
+        TrainingOptions(decay_at=shares)
 
 
 def test_steps_are_counted_from_epochs():

@@ -1,3 +1,4 @@
+import hashlib
 import json
 from types import SimpleNamespace
 
@@ -5,9 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.errors import ConfigError, DataError, NetworkError
+from components.errors import ConfigError, DataError, MissingFileError, NetworkError
 from components.training.networks import load_network
-from components.training.run_fn import run_fn
+from components.training.options import NetworkOptions
+from components.training.run_fn import TrainerConfig, run_fn, training_key
+from components.training.weights_digest import weights_digest
 
 
 @pytest.fixture
@@ -36,6 +39,8 @@ def test_it_leaves_everything_the_next_steps_need(fn_args, make_patch, tmp_path)
     history = json.loads((tmp_path / "run/model_run/history.json").read_text())
     assert [epoch["step"] for epoch in history] == [2]
     assert any((tmp_path / "run/model_run/tensorboard").iterdir())
+    sheet = tf.io.decode_png((tmp_path / "run/model_run/augmented.png").read_bytes()).numpy()
+    assert sheet.shape == (6 * 36 - 4, 8 * 36 - 4, 3)  # 6 patches of 32; 4 times image and label; gaps of 4
     image = make_patch(0).image[None]
     logits = load_network(str(tmp_path / "run/model_run/network.keras"))(image).numpy()
     served = tf.saved_model.load(str(tmp_path / "run/Format-Serving")).signatures["serving_default"]
@@ -53,6 +58,23 @@ def test_a_new_run_of_the_same_training_finds_its_checkpoint(fn_args, tmp_path, 
     run_fn(fn_args("third", training={"steps": 2, "batch_size": 4, "seed": 1}))
     assert "going on" not in capsys.readouterr().out
     assert len(list((tmp_path / "checkpoints").iterdir())) == 2
+
+
+def test_other_weights_under_the_same_name_are_another_training(record_format, tmp_path):
+    weights = tmp_path / "vgg16.h5"
+    config = TrainerConfig(
+        record_format=record_format, network=NetworkOptions(pretrained=str(weights)), checkpoint_base="c"
+    )
+    keys = []
+    for content in (b"first", b"first", b"second"):
+        weights.write_bytes(content)
+        keys.append(training_key(config, SimpleNamespace(fingerprint="f"), ""))
+    assert keys[0] == keys[1] != keys[2]
+    assert weights_digest(str(weights)) == hashlib.sha256(b"second").hexdigest()
+    assert weights_digest("imagenet") == weights_digest("none") == ""
+    weights.unlink()
+    with pytest.raises(MissingFileError, match=r"network\.pretrained names .*vgg16\.h5, which is no file here"):
+        training_key(config, SimpleNamespace(fingerprint="f"), "")
 
 
 def test_wrong_keys_are_named(fn_args):

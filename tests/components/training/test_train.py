@@ -1,4 +1,5 @@
 import io
+import re
 import signal
 import subprocess
 import sys
@@ -8,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from components.dataset.patch_dataset import step_records
+from components.dataset.statistics import split_statistics
 from components.errors import DataError, NetworkError, TrainingError
 from components.training.options import NetworkOptions, TrainingOptions
 from components.training.train import TrainedNetwork, train
@@ -56,14 +59,27 @@ def test_equal_seeds_end_with_equal_weights(run, tmp_path):
     assert any((a != b).any() for a, b in zip(other.model.get_weights(), first.model.get_weights(), strict=True))
 
 
+EVERYTHING = {
+    "ema": 0.8,
+    "export": "best",
+    "loss": {"cross_entropy": 1, "lovasz": 1, "label_smoothing": 0.1},
+    "augmentation": {
+        "rotation": 20, "scale": 0.3, "brightness": 0.2, "contrast": 0.2, "gamma": 0.3, "per_band": True,
+        "channel_dropout": 0.3, "cutout": 0.25,
+    },
+}  # fmt: skip
+
+
 @pytest.mark.usefixtures("small_network")
-def test_a_resumed_training_ends_as_an_unbroken_one(run, tmp_path):
-    unbroken = run(tmp_path / "unbroken")
+@pytest.mark.parametrize("changes", [{}, EVERYTHING], ids=["defaults", "everything"])
+def test_a_resumed_training_ends_as_an_unbroken_one(run, tmp_path, changes):
+    options = TrainingOptions(**{**dict(OPTIONS), **changes})
+    unbroken = run(tmp_path / "unbroken", options)
     # Dies at the end of the second epoch, step 6, after the checkpoint of step 4, in the middle of an epoch.
     with pytest.raises(Killed):
-        run(tmp_path / "killed", stream=FatalStream("step 6/8"))
+        run(tmp_path / "killed", options, stream=FatalStream("step 6/8"))
     stream = io.StringIO()
-    resumed = run(tmp_path / "killed", stream=stream)
+    resumed = run(tmp_path / "killed", options, stream=stream)
     assert "going on from the checkpoint at step 4 of 8" in stream.getvalue()
     assert_equal_weights(resumed, unbroken)
     assert [(r.epoch, r.step, r.loss, r.eval_iou) for r in resumed.history] == [
@@ -127,9 +143,17 @@ def test_a_few_steps_of_segnet_lower_the_loss_and_each_epoch_has_its_line(run, t
 
 
 @pytest.mark.usefixtures("small_network")
-@pytest.mark.parametrize("changes", [{"jit_compile": True}, {"precision": "mixed_bfloat16"}, {"optimizer": "sgd"}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"jit_compile": True, "ema": 0.9, "loss": {"dice": 1, "lovasz": 1}},
+        {"precision": "mixed_bfloat16"},
+        {"precision": "mixed_float16", "optimizer": "sgd", "jit_compile": True},
+        {"optimizer": "sgd", "weight_decay_kind": "l2", "schedule": "steps", "loss": "focal"},
+    ],
+)
 def test_other_ways_of_computing_train_too(run, tmp_path, changes):
-    options = OPTIONS.model_copy(update={"steps": 2, "class_weights": "none", "gradient_clip": 1.0, **changes})
+    options = TrainingOptions(**{**dict(OPTIONS), "steps": 2, "class_weights": "none", "gradient_clip": 1.0, **changes})
     trained = run(tmp_path, options)
     assert np.isfinite(trained.history[-1].loss)
     assert all(layer.compute_dtype == "float32" for layer in trained.model.layers)
@@ -146,14 +170,60 @@ def test_without_an_eval_split_no_quality_is_claimed(records_folder, record_form
 
 
 @pytest.mark.usefixtures("small_network")
-def test_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint(run, tmp_path):
-    run(tmp_path, OPTIONS)
+def test_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint_and_names_the_batch(
+    run, tmp_path, records_folder, record_format
+):
+    run(tmp_path, OPTIONS.model_copy(update={"steps": 2}))
     good = (tmp_path / "last.npz").read_bytes()
-    wild = TrainingOptions(steps=40, batch_size=4, optimizer="sgd", learning_rate=1e30, schedule="constant")
-    with pytest.raises(TrainingError, match=r"the loss became (nan|inf) at step") as caught:
+    wild = TrainingOptions(
+        steps=40, batch_size=4, optimizer="sgd", learning_rate=1e30, schedule="constant", checkpoint_every=1
+    )
+    with pytest.raises(TrainingError, match=r"(the loss became (nan|inf)|a weight is no longer a number) at step") as e:
         run(tmp_path / "wild", wild)
-    assert "training.learning_rate" in caught.value.remedy
+    assert "training.learning_rate" in e.value.remedy
     assert (tmp_path / "last.npz").read_bytes() == good
+    step = int(re.search(r"at step (\d+)", e.value.problem)[1])
+    files = [str(records_folder / "train-00000-of-00001")]
+    numbers = step_records(10, split_statistics(files, record_format), batch_size=4, seed=0)(step - 1)
+    assert "windows of 64 x 64 tile pixels" in e.value.problem  # patches of 32, downsampled by 2
+    for number in range(10):
+        assert (f"t{number}: 0,0" in e.value.problem) == (number in numbers)
+    if (tmp_path / "wild/last.npz").exists():
+        arrays = np.load(tmp_path / "wild/last.npz")
+        assert all(np.isfinite(arrays[name]).all() for name in arrays.files)
+
+
+@pytest.mark.usefixtures("small_network")
+def test_early_stopping_ends_a_training_and_the_best_weights_are_exported(run, tmp_path):
+    # The rate is so high after the warm-up that the first epochs are the best.
+    options = TrainingOptions(
+        steps=60, batch_size=4, learning_rate=0.5, schedule="constant", warmup_steps=9, steps_per_epoch=3,
+        early_stopping_epochs=3, export="best",
+    )  # fmt: skip
+    stream = io.StringIO()
+    stopped = run(tmp_path / "stopped", options, stream=stream)
+    scores = [record.eval_mean_iou for record in stopped.history]
+    best = stopped.history[int(np.argmax(scores))]
+    assert stopped.history[-1].epoch == best.epoch + 3 < 20
+    assert "stopped: no better eval mean IoU for 3 epochs" in stream.getvalue()
+    assert [path.name for path in (tmp_path / "stopped").glob("best-*")] == [f"best-{best.step:08d}.npz"]
+    # What is exported is what the best epoch measured; and to start it again changes nothing.
+    until_best = {**dict(options), "steps": best.step, "early_stopping_epochs": None, "export": "last"}
+    assert_equal_weights(stopped, run(tmp_path / "short", TrainingOptions(**until_best)))
+    stream = io.StringIO()
+    assert_equal_weights(stopped, run(tmp_path / "stopped", options, stream=stream))
+    assert "epoch" not in stream.getvalue().splitlines()[0]
+
+
+@pytest.mark.usefixtures("small_network")
+def test_the_average_of_the_weights_is_evaluated_and_exported(run, tmp_path):
+    plain = run(tmp_path / "plain", OPTIONS)
+    averaged = run(tmp_path / "averaged", TrainingOptions(**{**dict(OPTIONS), "ema": 0.9}))
+    # The losses, of the weights themselves, are the same; the quality, of the average, is not.
+    assert [r.loss for r in averaged.history] == pytest.approx([r.loss for r in plain.history], rel=1e-5)
+    assert [r.eval_loss for r in averaged.history] != pytest.approx([r.eval_loss for r in plain.history], rel=1e-3)
+    again = run(tmp_path / "plain", OPTIONS)
+    assert_equal_weights(again, plain)
 
 
 def test_what_cannot_be_trained_is_refused_before_anything_is_computed(record_format, records_folder, tmp_path):

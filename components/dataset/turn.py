@@ -1,4 +1,4 @@
-"""Seeded augmentation in the graph: image and label together, each patch on its own.
+"""Flips and quarter turns, seeded, in the graph: image and label together, each patch on its own.
 
 The eight ways to lay a square on itself are (transposed or not) x (rows reversed or not) x (columns reversed or not):
 
@@ -53,29 +53,3 @@ def _laid(image: NDArray[Any], label: NDArray[Any], ways: NDArray[np.bool_]) -> 
             turned_patch = patch.T if transposed else patch
             new_patch[...] = turned_patch[:: -1 if rows else 1, :: -1 if cols else 1]
     return new_image, new_label
-
-
-def relit(image: tf.Tensor, seed: tf.Tensor, options: AugmentOptions, mean: NDArray, stddev: NDArray) -> tf.Tensor:
-    """Changes brightness and contrast of each patch, in the sensor's own numbers.
-
-        pixel' = mean + (pixel - mean) * (1 + c) + b * stddev        c in +-contrast, b in +-brightness
-
-    Args:
-        image: `(batch, size, size, bands)`; integers are rounded and cut to the range of their dtype.
-        seed: `(2,)` integer.
-        options: The largest changes.
-        mean, stddev: `(bands,)` of the training split.
-
-    Returns:
-        Image of the same shape and dtype.
-    """
-    if options.brightness == 0 and options.contrast == 0:
-        return image
-    drawn = tf.random.stateless_uniform([2, tf.shape(image)[0], 1, 1, 1], seed, -1.0, 1.0)
-    stretch = 1.0 + drawn[0] * options.contrast
-    shift = drawn[1] * options.brightness * tf.constant(stddev, tf.float32)
-    centre = tf.constant(mean, tf.float32)
-    changed = centre + (tf.cast(image, tf.float32) - centre) * stretch + shift
-    if image.dtype.is_integer:
-        return tf.saturate_cast(tf.round(changed), image.dtype)
-    return tf.cast(changed, image.dtype)

@@ -1,0 +1,36 @@
+"""Which settings a search tries; apart from the search, so that a configuration is read without Keras."""
+
+from typing import Literal
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from components.options import Options
+
+
+class TuningOptions(Options):
+    """A random search with short trainings; the best on the eval split is what the Trainer trains with.
+
+    Raises:
+        pydantic.ValidationError: On unknown keys, wrong values, or nothing to search.
+    """
+
+    trials: PositiveInt = 8
+    """Short trainings."""
+    steps: PositiveInt = 300
+    """Of each; the schedule ends with them. Other settings are `training`'s."""
+    learning_rate: tuple[PositiveFloat, PositiveFloat] | None = (1e-4, 1e-2)
+    """Lowest and highest, drawn alike on a logarithmic axis; None keeps `training.learning_rate`."""
+    widths: tuple[PositiveFloat, ...] = ()
+    """Values of `network.width`; none keeps it."""
+    losses: tuple[Literal["cross_entropy", "focal", "dice", "lovasz"], ...] = ()
+    """Losses, each alone; none keeps `training.loss`."""
+    seed: NonNegativeInt = Field(default=0, lt=2**31)
+    """Decides what is drawn."""
+
+    @model_validator(mode="after")
+    def _something_is_searched(self) -> "TuningOptions":
+        if self.learning_rate is None and not self.widths and not self.losses:
+            raise ValueError("nothing is searched; give learning_rate, widths or losses")
+        if self.learning_rate and self.learning_rate[0] >= self.learning_rate[1]:
+            raise ValueError(f"learning_rate {list(self.learning_rate)} is no range; give the lowest and the highest")
+        return self

@@ -1,0 +1,42 @@
+import io
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.training.options import NetworkOptions, TrainingOptions
+from components.training.train import train
+
+
+@pytest.mark.usefixtures("small_network")
+def test_tensorboard_shows_predictions_after_each_epoch_and_a_profile_on_request(
+    records_folder, record_format, tmp_path
+):
+    options = TrainingOptions(steps=4, batch_size=4, steps_per_epoch=2, profile_steps=(2, 3))
+    files = ([str(records_folder / f"{split}-00000-of-00001")] for split in ("train", "eval"))
+    logs = tmp_path / "logs"
+    trained = train(
+        *files,
+        record_format,
+        NetworkOptions(),
+        options,
+        str(tmp_path / "c"),
+        log_folder=str(logs),
+        stream=io.StringIO(),
+    )
+    (events,) = logs.glob("events.out.tfevents.*[!profile-empty]")
+    pictures = {}
+    for event in tf.compat.v1.train.summary_iterator(str(events)):
+        for value in event.summary.value:
+            if value.metadata.plugin_data.plugin_name == "images":
+                pictures.setdefault(value.tag, []).append((event.step, tf.make_ndarray(value.tensor)[2]))
+    assert [step for step, _ in pictures["eval/predictions"]] == [2, 4]
+    ((step, png),) = pictures["train/augmented"]
+    assert step == 0
+    np.testing.assert_array_equal(tf.io.decode_png(png), trained.augmented)
+    assert list(logs.glob("plugins/profile/*/*.xplane.pb"))
+
+
+def test_a_profile_ends_after_it_begins():
+    with pytest.raises(ValueError, match="end before they begin"):
+        TrainingOptions(profile_steps=(5, 4))
