@@ -1,4 +1,4 @@
-"""`eoseg report CONFIG`: writes the report of the latest run again."""
+"""`eoseg report CONFIG`: writes the report of the latest run again; with `--compare A B`, two versions side by side."""
 
 import argparse
 import json
@@ -17,17 +17,36 @@ def register(subparsers: "argparse._SubParsersAction[Any]") -> None:
         "report",
         help="write the HTML report of the latest run again",
         description="Writes the report of the latest finished run in the --workdir again, and prints its path. Give "
-        "the CONFIG and the --set values that the run was given.",
+        "the CONFIG and the --set values that the run was given. With --compare, writes a page that puts two pushed "
+        "versions side by side instead.",
     )
-    add_config_arguments(parser)
+    add_config_arguments(parser, required=False)
+    parser.add_argument(
+        "--compare",
+        nargs=2,
+        metavar=("A", "B"),
+        help="two pushed versions: folders, numbers in CONFIG's model base, or working directories of runs (their "
+        "latest version)",
+    )
+    parser.add_argument("--output", metavar="FILE", help="where the page of --compare goes")
     parser.set_defaults(handler=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Writes the report and prints where it is."""
+    if arguments.compare is not None:
+        from tfx_pipeline.report.compare_command import compare
+
+        return compare(arguments)
+
+    from components.errors import ConfigError, EosegError, MissingFileError
+
+    if arguments.config is None:
+        raise ConfigError("CONFIG is missing", "eoseg report CONFIG, or eoseg report --compare A B", "name one")
+    if arguments.output is not None:
+        raise ConfigError("--output goes with --compare", "--compare A B", "leave it out: the report has its place")
     config = config_of(arguments)
 
-    from components.errors import EosegError, MissingFileError
     from tfx_pipeline.data_set import find_data_set, places_of
     from tfx_pipeline.run_record import read_latest_run
 

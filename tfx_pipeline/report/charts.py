@@ -1,13 +1,16 @@
 """Plotly figures as plain dictionaries; the page's script gives them the colours of its light or dark theme."""
 
 import html
+import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import plotly.graph_objects as go
 
 from components.classes import ClassTable, Color
 from components.training.history import EpochRecord
+from tfx_pipeline.report.area_tables import AreaRow
 from tfx_pipeline.report.data_facts import BandHistogram, SplitFacts
 from tfx_pipeline.report.pictures import css_color
 
@@ -96,6 +99,67 @@ def band_histograms(histograms: Mapping[str, Sequence[BandHistogram]]) -> dict[s
     return charts
 
 
+def reliability(curve: Mapping[str, Sequence[float | None]]) -> Chart:
+    """Accuracy over confidence in bins, beside the diagonal of a model that is as often right as it is sure.
+
+    Args:
+        curve: `edges`, `pixels`, `confidence` and `accuracy`, as the evaluation of whole tiles writes them.
+    """
+    figure = go.Figure()
+    edges, pixels = [edge or 0.0 for edge in curve["edges"]], [count or 0.0 for count in curve["pixels"]]
+    total = sum(pixels) or 1.0
+    figure.add_bar(
+        x=[(low + high) / 2 for low, high in pairwise(edges)],
+        y=[count / total for count in pixels],
+        width=[0.94 * (high - low) for low, high in pairwise(edges)],
+        name="share of pixels",
+        marker={"color": "rgba(128,128,128,0.35)"},
+        hovertemplate="%{y:.3f} of the pixels",
+    )
+    figure.add_scatter(
+        x=[0, 1], y=[0, 1], name="as sure as right", mode="lines",
+        line={"color": _OUTLINE, "dash": "dash", "width": 2}, hoverinfo="skip",
+    )  # fmt: skip
+    figure.add_scatter(
+        x=list(curve["confidence"]), y=list(curve["accuracy"]), name="accuracy", mode="lines+markers",
+        line={"color": css(SPLIT_COLORS["train"]), "width": 2}, marker={"size": 8},
+        hovertemplate="confidence %{x:.3f}, accuracy %{y:.3f}",
+    )  # fmt: skip
+    figure.update_layout(
+        xaxis={"title": "confidence", "range": [0, 1.02]}, yaxis={"title": "accuracy", "range": [0, 1.02]}
+    )
+    return _plain(figure, height=380)
+
+
+def areas(rows: Sequence[AreaRow], square_metres: float, unit: str) -> Chart:
+    """Each class's mapped area beside the adjusted one, with its 95 % interval.
+
+    Args:
+        rows: The classes.
+        square_metres: In one unit.
+        unit: Its name.
+    """
+    figure = go.Figure()
+    names = [html.escape(row.name) for row in rows]
+    figure.add_bar(
+        x=names, y=[_finite(row.mapped / square_metres) for row in rows], name="mapped",
+        marker={"color": css(SPLIT_COLORS["train"])}, hovertemplate="%{y:.2f} " + unit,
+    )  # fmt: skip
+    reach = {
+        "type": "data",
+        "symmetric": False,
+        "color": "rgb(128,128,128)",  # seen on white and on black
+        "array": [_finite((row.high - row.adjusted) / square_metres) for row in rows],
+        "arrayminus": [_finite((row.adjusted - row.low) / square_metres) for row in rows],
+    }
+    figure.add_bar(
+        x=names, y=[_finite(row.adjusted / square_metres) for row in rows], name="adjusted", error_y=reach,
+        marker={"color": css(SPLIT_COLORS["eval"])}, hovertemplate="%{y:.2f} " + unit,
+    )  # fmt: skip
+    figure.update_layout(barmode="group", yaxis={"title": unit, "rangemode": "tozero"})
+    return _plain(figure, height=340)
+
+
 def readable(color: Color) -> Color:
     """The colour, darkened or lightened until a line in it shows on white and on black."""
     luminance = (0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2]) / 255
@@ -137,6 +201,10 @@ def _lines(
     figure.update_layout(hovermode="x unified", xaxis={"title": "step"}, yaxis={"title": title})
     figure.update_yaxes(**({"range": [0, 1]} if unit_range else {"rangemode": "tozero"}))
     return _plain(figure, height=320)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _plain(figure: go.Figure, *, height: int) -> Chart:

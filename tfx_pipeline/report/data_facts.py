@@ -1,13 +1,15 @@
 """What is known of the data a run was made from: tiles, patches, class shares, bands, findings."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.data_statistics.component import VERDICT_FILE
-from components.data_statistics.skew import has_statistics, load_statistics
+from components.data_statistics.component import VERDICT_FILE, VERDICT_JSON
+from components.data_statistics.skew import Divergence, has_statistics, load_statistics
+from components.data_statistics.verdict import SOUND
 from components.file_systems import read_text
 from components.label_validation.component import REPORT_JSON
 from components.label_validation.findings import Finding
@@ -75,6 +77,23 @@ class BandHistogram:
     split: str
     centres: tuple[float, ...]
     shares: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class MeasuredDivergence:
+    """Skew or drift of a feature, and whether it stopped the run."""
+
+    measured: Divergence
+    too_far: bool
+
+
+@dataclass(frozen=True)
+class StatisticsVerdict:
+    """What the AnomalyGate found: whether it stops the run, in words, and what it measured, the farthest first."""
+
+    stops: bool
+    text: str
+    divergences: tuple[MeasuredDivergence, ...]
 
 
 @dataclass(frozen=True)
@@ -163,10 +182,20 @@ def band_facts(
     return sorted(facts, key=lambda f: bands.index(f.band)), histograms
 
 
-def anomaly_verdict(verdict_uri: str | None) -> str | None:
-    """What the AnomalyGate wrote: `no anomalies`; None where it did not get so far."""
+def statistics_verdict(verdict_uri: str | None) -> StatisticsVerdict | None:
+    """The AnomalyGate's verdict; None where it did not get so far."""
     text = read_text(f"{verdict_uri}/{VERDICT_FILE}") if verdict_uri else None
-    return None if text is None else text.strip()
+    if text is None:
+        return None
+    document = json.loads(read_text(f"{verdict_uri}/{VERDICT_JSON}") or "{}")
+    found = [
+        MeasuredDivergence(Divergence(**{**row, "value": math.nan if row["value"] is None else row["value"]}), too_far)
+        for row in document.get("divergences", [])
+        for too_far in [row.pop("too_far")]
+    ]
+    found.sort(key=lambda one: (one.measured.kind != "skew", -one.measured.value))
+    stops = document.get("stops", not text.startswith(SOUND))
+    return StatisticsVerdict(stops, text.strip(), tuple(found))
 
 
 def _label_report(validation: Path) -> dict[str, list[dict]]:

@@ -1,4 +1,4 @@
-"""Patches to look at: the worst, the middling and the best of the evaluated split, each as four pictures."""
+"""Patches to look at: the worst, the middling and the best of the evaluated split, each as layers of pictures."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -10,12 +10,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from components.classes import ClassTable
-from components.contract import CLASS_IDS, EXAMPLES, EXAMPLES_SIGNATURE
+from components.contract import CLASS_IDS, EXAMPLES, EXAMPLES_SIGNATURE, IMAGE, SCORES, SERVING_SIGNATURE
 from components.dataset.record_index import RecordIndex, index_records, record_files
 from components.records.patch_example import COL, ROW, TILE, parse_image_and_label
 from components.records.record_format import RecordFormat
 from tfx_pipeline.report import pictures
+from tfx_pipeline.report.layers import Ground, Layers, layers_of, within_budget
 
 SHOWN_OF_EACH = 3
 MOST_PREDICTED = 96
@@ -23,7 +23,9 @@ MOST_PREDICTED = 96
 PREDICTION_SECONDS = 8.0
 """No further batch is predicted after this time: a large network on a CPU shows its best of fewer patches."""
 MOST_SIDE_PX = 256
-"""Larger patches are shrunk to this: nine of them must not weigh more than the rest of the page."""
+"""Larger patches are shrunk to this."""
+BUDGET_BYTES = 1_800_000
+"""Of all patches together; what is too heavy is shrunk further."""
 
 _BATCH = 8
 _LEAST_KNOWN_SHARE = 0.1
@@ -50,7 +52,7 @@ class Example:
         row, col: Upper left corner in the tile, in tile pixels.
         side: Tile pixels a side.
         wrong_share: Share of wrong pixels among those with truth, 0 to 1.
-        pictures: Name and `data:` address, in the order to show them.
+        layers: What there is to look at.
     """
 
     group: str
@@ -59,7 +61,7 @@ class Example:
     col: int
     side: int
     wrong_share: float
-    pictures: tuple[tuple[str, str], ...]
+    layers: Layers
 
 
 @dataclass(frozen=True)
@@ -89,15 +91,28 @@ def find_examples(split_folder: str, saved_model: Path, record_format: RecordFor
     index = index_records(files)
     if len(index) == 0:
         return None
-    scored = list(_predict(index, saved_model, record_format))
+    model = tf.saved_model.load(str(saved_model))
+    scored = list(_predict(index, model, record_format))
     chosen = choose(scored)
-    images, labels = _pixels(index.read([patch.number for _, patch in chosen]), record_format)
+    records = index.read([patch.number for _, patch in chosen])
+    images, labels = _pixels(records, record_format)
     band_numbers = pictures.display_bands(len(record_format.bands))
     # Padding and nodata are written as zeros in all bands; they would darken the stretch's lower end.
     stretch = pictures.find_stretch(images, images.any(axis=-1))
+    confidences = _confidences(model, images)
+    grounds = [
+        Ground(pictures.stretched(image, pictures.adapted(stretch, image)), patch.predicted, label, confidence)
+        for (_, patch), image, label, confidence in zip(chosen, images, labels, confidences, strict=True)
+    ]
+    layers = within_budget(
+        BUDGET_BYTES,
+        MOST_SIDE_PX,
+        lambda side: [layers_of(ground, record_format.table, side) for ground in grounds],
+        lambda of_one: of_one.weight,
+    )
     shown = tuple(
-        _example(group, patch, index, image, label, record_format, stretch)
-        for (group, patch), image, label in zip(chosen, images, labels, strict=True)
+        _example(group, patch, record, of_one, record_format.patch_size * record_format.downsample)
+        for (group, patch), record, of_one in zip(chosen, records, layers, strict=True)
     )
     return Examples(shown, len(scored), len(index), tuple(record_format.bands[i] for i in band_numbers))
 
@@ -122,9 +137,8 @@ def spread(records: int, most: int) -> list[int]:
     return [number for start in range(rounds) for number in numbers[start::rounds]]
 
 
-def _predict(index: RecordIndex, saved_model: Path, record_format: RecordFormat) -> Iterator[ScoredPatch]:
-    loaded = tf.saved_model.load(str(saved_model))
-    signature = loaded.signatures[EXAMPLES_SIGNATURE]
+def _predict(index: RecordIndex, model: Any, record_format: RecordFormat) -> Iterator[ScoredPatch]:
+    signature = model.signatures[EXAMPLES_SIGNATURE]
     numbers = spread(len(index), MOST_PREDICTED)
     started = time.monotonic()
     for first in range(0, len(numbers), _BATCH):
@@ -148,39 +162,22 @@ def _pixels(records: Sequence[bytes], record_format: RecordFormat) -> tuple[NDAr
     return images.numpy(), labels.numpy()
 
 
-def _example(
-    group: str,
-    patch: ScoredPatch,
-    index: RecordIndex,
-    image: NDArray[Any],
-    label: NDArray[np.uint8],
-    record_format: RecordFormat,
-    stretch: pictures.Stretch,
-) -> Example:
-    feature = tf.train.Example.FromString(index.read([patch.number])[0]).features.feature
-    table = record_format.table
-    truth, predicted = (pictures.shrunk(ids, MOST_SIDE_PX) for ids in (label, patch.predicted))
-    small = pictures.shrunk_image(image, MOST_SIDE_PX)
-    photo = pictures.stretched(small, pictures.adapted(stretch, small))
-    photo = photo[: truth.shape[0], : truth.shape[1]]
+def _confidences(model: Any, images: NDArray[Any]) -> list[NDArray[np.uint8]] | list[None]:
+    """The predicted class's score in percent, `(size, size)` a patch; none from a model without scores."""
+    if SERVING_SIGNATURE not in model.signatures:
+        return [None] * len(images)
+    scores = model.signatures[SERVING_SIGNATURE](**{IMAGE: tf.constant(images)})[SCORES].numpy()
+    return list(np.rint(scores.max(axis=-1) * np.float32(100 / 255)).astype(np.uint8))
+
+
+def _example(group: str, patch: ScoredPatch, record: bytes, layers: Layers, side: int) -> Example:
+    feature = tf.train.Example.FromString(record).features.feature
     return Example(
         group=group,
         tile=feature[TILE].bytes_list.value[0].decode(),
         row=feature[ROW].int64_list.value[0],
         col=feature[COL].int64_list.value[0],
-        side=record_format.patch_size * record_format.downsample,
+        side=side,
         wrong_share=patch.wrong_share,
-        pictures=_four_pictures(photo, truth[: photo.shape[0], : photo.shape[1]], predicted, table),
-    )
-
-
-def _four_pictures(
-    photo: NDArray[np.uint8], truth: NDArray[np.uint8], predicted: NDArray[np.uint8], table: ClassTable
-) -> tuple[tuple[str, str], ...]:
-    predicted = predicted[: truth.shape[0], : truth.shape[1]]
-    return (
-        ("image", pictures.jpeg_uri(photo)),
-        ("truth", pictures.png_uri(pictures.class_picture(truth, table))),
-        ("prediction", pictures.png_uri(pictures.class_picture(predicted, table))),
-        ("errors", pictures.png_uri(pictures.error_picture(photo, truth, predicted, len(table)))),
+        layers=layers,
     )

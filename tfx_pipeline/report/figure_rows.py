@@ -1,14 +1,28 @@
-"""The evaluation as rows for a page: headline, classes, tiles, confusion matrix."""
+"""Figures as rows for a page: headline, all views side by side, classes, slices, confusion matrix."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from components.classes import ClassTable
-from components.evaluation.figures import KAPPA, MEAN_F1, MEAN_IOU, OVERALL_ACCURACY, PIXELS, class_figure
+from components.evaluation.all_figures import BOUNDARY_F1, CALIBRATION_ERROR, LOWER_IS_BETTER, MEAN_BOUNDARY_F1
+from components.evaluation.bootstrap import Difference, Interval
+from components.evaluation.figures import (
+    AVERAGE_ACCURACY,
+    FREQUENCY_WEIGHTED_IOU,
+    KAPPA,
+    MCC,
+    MEAN_F1,
+    MEAN_IOU,
+    OVERALL_ACCURACY,
+    PIXELS,
+    class_figure,
+)
 from components.evaluation.verdict import Evaluation
 from tfx_pipeline.report.pictures import css_color
+from tfx_pipeline.report.views import View
 
 HEADLINE = (
     (OVERALL_ACCURACY, "Overall accuracy", "share of pixels whose class is right"),
@@ -16,31 +30,57 @@ HEADLINE = (
     (MEAN_F1, "Mean F1", "harmonic mean of precision and recall, mean of the scored classes"),
     (KAPPA, "Cohen's kappa", "agreement beyond chance: 1 is perfect, 0 is chance"),
 )
+FURTHER = (
+    (AVERAGE_ACCURACY, "Average accuracy", "mean recall of the scored classes"),
+    (MCC, "Matthews correlation", "correlation of truth and prediction over all classes"),
+    (FREQUENCY_WEIGHTED_IOU, "Frequency-weighted IoU", "IoU of each class, weighted by its share of the truth"),
+    (MEAN_BOUNDARY_F1, "Mean boundary F1", "how well outlines are met, to within a tolerance"),
+    (CALIBRATION_ERROR, "Calibration error", "expected: mean gap between confidence and accuracy; less is better"),
+)
 
 
 @dataclass(frozen=True)
-class HeadlineFigure:
-    """One of the figures at the top; `blessed` is the latest blessed model's, None where there is none."""
+class Figure:
+    """One figure.
 
+    Attributes:
+        value: NaN where absent.
+        interval: 95 %; None where there is none.
+        blessed: The latest blessed model's, NaN where absent; None where nothing is compared.
+        difference: From the blessed one's, with its interval; None where there is none.
+        lower_is_better: Whether less of it is better.
+    """
+
+    value: float
+    interval: Interval | None = None
+    blessed: float | None = None
+    difference: Difference | None = None
+    lower_is_better: bool = False
+
+
+@dataclass(frozen=True)
+class FigureRow:
+    """One figure in each view, in the views' order; None where a view does not have it."""
+
+    key: str
     name: str
     meaning: str
-    value: float
-    blessed: float | None
+    by_view: tuple[Figure | None, ...]
 
 
 @dataclass(frozen=True)
 class ClassRow:
-    """One class's figures; NaN where a figure is not defined."""
+    """One class's figures in one view."""
 
     name: str
     color: str
     scored: bool
-    iou: float
-    f1: float
-    precision: float
-    recall: float
+    iou: Figure
+    f1: Figure
+    precision: Figure
+    recall: Figure
+    boundary_f1: Figure | None
     truth_share: float
-    blessed_iou: float | None
 
     @property
     def is_absent(self) -> bool:
@@ -49,10 +89,10 @@ class ClassRow:
 
 
 @dataclass(frozen=True)
-class TileRow:
-    """One tile's figures; `ious` in class order."""
+class SliceRow:
+    """A part of the split; `ious` in class order, NaN where absent."""
 
-    tile: str
+    name: str
     pixels: float
     accuracy: float
     mean_iou: float
@@ -81,22 +121,33 @@ class ConfusionRow:
     total: int
 
 
-def headline_figures(evaluation: Evaluation) -> list[HeadlineFigure]:
-    """The summary figures in the order in which people ask for them."""
-    blessed = evaluation.blessed_figures or {}
+def figure_of(view: View, name: str) -> Figure:
+    """One figure with all that a view knows of it."""
+    blessed = view.blessed_figures
+    return Figure(
+        value=view.figures.get(name, math.nan),
+        interval=view.intervals.get(name),
+        blessed=None if blessed is None else blessed.get(name, math.nan),
+        difference=view.differences.get(name),
+        lower_is_better=name in LOWER_IS_BETTER,
+    )
+
+
+def headline_rows(views: Sequence[View]) -> list[FigureRow]:
+    """The summary figures in the order in which people ask for them, then the further ones, in all views."""
     return [
-        HeadlineFigure(name, meaning, evaluation.figures.get(key, math.nan), blessed.get(key))
-        for key, name, meaning in HEADLINE
+        FigureRow(key, name, meaning, tuple(figure_of(view, key) if key in view.figures else None for view in views))
+        for key, name, meaning in (*HEADLINE, *FURTHER)
+        if any(key in view.figures for view in views)
     ]
 
 
-def class_rows(evaluation: Evaluation, table: ClassTable) -> list[ClassRow]:
+def class_rows(view: View, table: ClassTable) -> list[ClassRow]:
     """One row a class, in id order."""
-    blessed = evaluation.blessed_figures
 
     def row(name: str, color: str, scored: bool) -> ClassRow:
-        def of(figure: str) -> float:
-            return evaluation.figures.get(class_figure(figure, name), math.nan)
+        def of(figure: str) -> Figure:
+            return figure_of(view, class_figure(figure, name))
 
         return ClassRow(
             name=name,
@@ -106,32 +157,44 @@ def class_rows(evaluation: Evaluation, table: ClassTable) -> list[ClassRow]:
             f1=of("f1"),
             precision=of("precision"),
             recall=of("recall"),
-            truth_share=of("truth_share"),
-            blessed_iou=None if blessed is None else blessed.get(class_figure("iou", name), math.nan),
+            boundary_f1=of(BOUNDARY_F1) if class_figure(BOUNDARY_F1, name) in view.figures else None,
+            truth_share=of("truth_share").value,
         )
 
     return [row(entry.name, css_color(entry.color), entry.scored) for entry in table.classes]
 
 
-def tile_rows(evaluation: Evaluation, table: ClassTable) -> list[TileRow]:
-    """One row a tile, the least accurate first."""
+def slice_rows(slices: Mapping[str, Mapping[str, float | None]], table: ClassTable, kind: str) -> list[SliceRow]:
+    """The slices whose name begins with a kind, the least accurate first.
+
+    Args:
+        slices: Figures by name of the slice, null or NaN where absent.
+        table: The classes.
+        kind: `tile/`, `with/` or `without/`; it is left out of the rows' names.
+    """
     rows = [
-        TileRow(
-            tile=tile,
-            pixels=figures.get(PIXELS, math.nan),
-            accuracy=figures.get(OVERALL_ACCURACY, math.nan),
-            mean_iou=figures.get(MEAN_IOU, math.nan),
-            mean_f1=figures.get(MEAN_F1, math.nan),
-            ious=tuple(figures.get(class_figure("iou", name), math.nan) for name in table.names),
+        SliceRow(
+            name=name.removeprefix(kind),
+            pixels=defined(figures.get(PIXELS)),
+            accuracy=defined(figures.get(OVERALL_ACCURACY)),
+            mean_iou=defined(figures.get(MEAN_IOU)),
+            mean_f1=defined(figures.get(MEAN_F1)),
+            ious=tuple(defined(figures.get(class_figure("iou", of_class))) for of_class in table.names),
         )
-        for tile, figures in evaluation.by_tile.items()
+        for name, figures in slices.items()
+        if name.startswith(kind)
     ]
-    return sorted(rows, key=lambda row: (math.inf if math.isnan(row.accuracy) else row.accuracy, row.tile))
+    return sorted(rows, key=lambda row: (math.inf if math.isnan(row.accuracy) else row.accuracy, row.name))
 
 
-def confusion_rows(evaluation: Evaluation, table: ClassTable) -> list[ConfusionRow]:
+def tile_rows(evaluation: Evaluation, table: ClassTable) -> list[SliceRow]:
+    """One row a tile of the patch records, the least accurate first."""
+    return slice_rows(evaluation.by_tile, table, "")
+
+
+def confusion_rows(view: View, table: ClassTable) -> list[ConfusionRow]:
     """The summed confusion matrix; row = truth, column = prediction."""
-    counts = evaluation.confusion.astype(np.int64)
+    counts = view.confusion.astype(np.int64)
     most = max(int(counts.max()), 1)
     rows = []
     for i, (name, color) in enumerate(zip(table.names, table.colors, strict=True)):
@@ -146,6 +209,11 @@ def confusion_rows(evaluation: Evaluation, table: ClassTable) -> list[ConfusionR
     return rows
 
 
-def predicted_totals(evaluation: Evaluation) -> list[int]:
+def predicted_totals(view: View) -> list[int]:
     """Pixels predicted as each class."""
-    return [int(total) for total in evaluation.confusion.sum(axis=0)]
+    return [int(total) for total in view.confusion.sum(axis=0)]
+
+
+def defined(value: float | None) -> float:
+    """NaN where JSON has null."""
+    return math.nan if value is None else value

@@ -14,6 +14,7 @@ from components.publishing.versions import version_numbers
 from tfx_pipeline.config import Config
 from tfx_pipeline.data_set import Places
 from tfx_pipeline.outcome import Outcome
+from tfx_pipeline.report.parents import parents_of
 from tfx_pipeline.run_record import RunRecord
 
 PACKAGES = ("tensorflow", "keras", "tfx", "apache-beam", "rasterio")
@@ -26,7 +27,10 @@ PIPELINE_ORDER = (
     "ExampleValidator",
     "AnomalyGate",
     "Trainer",
+    "LatestBlessedModel",
     "Evaluator",
+    "MapEvaluator",
+    "ModelGates",
     "ServingCheck",
     "VersionPusher",
 )
@@ -34,7 +38,16 @@ PIPELINE_ORDER = (
 
 @dataclass(frozen=True)
 class ArtifactRow:
-    """One output of one step: its id in ML Metadata, its folder, when it was made, whether this run reused it."""
+    """One output of one step.
+
+    Attributes:
+        step, key: Which output of which step.
+        id: In ML Metadata.
+        uri: Its folder.
+        created: When it was made.
+        reused: Whether this run took it from an earlier one.
+        parents: Ids of the artifacts that the step read.
+    """
 
     step: str
     key: str
@@ -42,6 +55,7 @@ class ArtifactRow:
     uri: str
     created: str
     reused: bool
+    parents: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,11 +75,26 @@ class Command:
     line: str
 
 
-def artifact_rows(record: RunRecord) -> list[ArtifactRow]:
-    """All outputs of a run, in the order of the flow."""
+def artifact_rows(record: RunRecord, metadata_file: Path) -> list[ArtifactRow]:
+    """All outputs of a run, in the order of the flow.
+
+    Args:
+        record: The run.
+        metadata_file: ML Metadata's, for the parents; they are left out where it is not there.
+    """
+    ids = [artifact.id for step in record.steps.values() for artifact in step.outputs.values()]
+    parents = parents_of(metadata_file, ids)
     order = {step: place for place, step in enumerate(PIPELINE_ORDER)}
     return [
-        ArtifactRow(step, key, artifact.id, artifact.uri, _time(artifact.created), record.steps[step].reused)
+        ArtifactRow(
+            step=step,
+            key=key,
+            id=artifact.id,
+            uri=artifact.uri,
+            created=_time(artifact.created),
+            reused=record.steps[step].reused,
+            parents=parents[artifact.id],
+        )
         for step in sorted(record.steps, key=lambda step: (order.get(step, len(order)), step))
         for key, artifact in sorted(record.steps[step].outputs.items())
     ]
@@ -104,12 +133,12 @@ def usage(config: Config, places: Places, outcome: Outcome) -> list[Command]:
     """How to serve the version, how to ask it, and how to go back to the one before; none where nothing was pushed."""
     if outcome.version is None or outcome.version_folder is None:
         return []
-    base, name = places.model_base, config.publish.model_name
+    base, name, number = places.model_base, config.publish.model_name, outcome.version
     asides = base.with_name(f"{base.name}-withdrawn")
     numbers = config.band_set.plain_numbers
     bands = ("--bands", ",".join(str(number) for number in numbers)) if numbers else ()
 
-    def line(*words: str | Path) -> str:
+    def line(*words: str | int | Path) -> str:
         return shlex.join(str(word) for word in words)
 
     commands = [
@@ -122,11 +151,19 @@ def usage(config: Config, places: Places, outcome: Outcome) -> list[Command]:
             "Predict the map of a tile",
             line("eoseg", "predict", "TILE.tif", "MAP.tif", "--server", "127.0.0.1:8500", "--model-name", name, *bands),
         ),
+        Command("See what it was made of, up to the tiles", line("eoseg", "versions", "show", base / name, number)),
     ]
     previous = previous_version(outcome)
     if previous is not None:
+        older = outcome.version_folder.with_name(str(previous))
+        comparison = line("eoseg", "report", "--compare", older, outcome.version_folder)
+        labelled = line("eoseg", "versions", "rollback", base / name, "--to-version", previous)
         withdraw = f"{line('mkdir', '-p', asides)} && {line('mv', outcome.version_folder, asides)}"
-        commands.append(Command(f"Roll back to version {previous}", withdraw))
+        commands += [
+            Command(f"Put it beside version {previous}", comparison),
+            Command(f"Roll back to version {previous}, for a server that serves the newest version", withdraw),
+            Command(f"Roll back to version {previous}, for clients that ask for the version labelled stable", labelled),
+        ]
     return commands
 
 

@@ -19,10 +19,14 @@ from components.geo.labels import LabelDecoder
 from components.geo.window import Window
 from components.tile_source import TileSource
 from tfx_pipeline.report import pictures
+from tfx_pipeline.report.layers import Ground, Layers, layers_of
 
 MOST_SIDE_PX = 900
-FULL_SIZE_MAPS = 3
+FULL_SIZE_MAPS = 2
 """With more maps than these on one page, each becomes smaller, so that all together weigh about as much."""
+
+BUDGET_BYTES = 1_600_000
+"""Of all maps on the page together."""
 
 _MARGIN, _LEGEND_ROW, _FONT_PX = 12, 26, 15
 _PAPER, _INK, _EDGE = (255, 255, 255), (28, 33, 40), (150, 150, 150)
@@ -49,14 +53,14 @@ class Overview:
 
 @dataclass(frozen=True)
 class MapPictures:
-    """One map on the page: names and `data:` addresses of its pictures, in the order to show them."""
+    """One map on the page, with the layers there are to look at."""
 
     tile: str
     file: Path
     height: int
     width: int
     downsample: int
-    pictures: tuple[tuple[str, str], ...]
+    layers: Layers
 
 
 def overview_side_px(maps: int) -> int:
@@ -106,16 +110,10 @@ def read_overview(
     return Overview(image, truth, predicted, (window.height, window.width), downsample)
 
 
-def map_pictures(source: TileSource, map_file: Path, overview: Overview, table: ClassTable) -> MapPictures:
-    """The overview as pictures for the page: tile, truth where there is one, map, errors."""
-    shown = [("tile", pictures.jpeg_uri(overview.image))]
-    if overview.truth is not None:
-        shown.append(("truth", pictures.png_uri(pictures.class_picture(overview.truth, table))))
-    shown.append(("predicted map", pictures.png_uri(pictures.class_picture(overview.predicted, table))))
-    if overview.truth is not None:
-        errors = pictures.error_picture(overview.image, overview.truth, overview.predicted, len(table))
-        shown.append(("errors", pictures.png_uri(errors)))
-    return MapPictures(source.tile, map_file, *overview.shape, overview.downsample, tuple(shown))
+def map_pictures(tile: str, map_file: Path, overview: Overview, table: ClassTable, most_side_px: int) -> MapPictures:
+    """The overview as layers for the page, with errors where there is a truth."""
+    layers = layers_of(Ground(overview.image, overview.predicted, overview.truth), table, most_side_px)
+    return MapPictures(tile, map_file, *overview.shape, overview.downsample, layers)
 
 
 def side_by_side(overview: Overview, table: ClassTable) -> Image.Image:

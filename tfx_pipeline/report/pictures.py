@@ -1,7 +1,7 @@
-"""Arrays into small pictures: stretched imagery, class ids in their colours, errors; and their bytes for a page.
+"""Arrays into small pictures: stretched imagery, class ids in their colours, errors, confidence; and their bytes.
 
-Class ids and errors become palette PNGs, which are a few kilobytes each; imagery becomes JPEG, because noisy
-patches as PNGs would be most of the page.
+Class ids, errors and confidence become palette PNGs, which are a few kilobytes each; imagery becomes JPEG, because
+noisy patches as PNGs would be most of the page.
 """
 
 import base64
@@ -12,22 +12,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from plotly.colors import sample_colorscale, unlabel_rgb
 
 from components.classes import ClassTable, Color
 
-JPEG_QUALITY = 90
+JPEG_QUALITY = 85
+PNG_LEVEL = 6
+"""zlib's; level 9 takes five times as long and saves a twentieth."""
 HATCH_PERIOD = 6
 """Pixels from one diagonal line of the void hatch to the next."""
 
 LEAST_RANGE = 0.4
 """See `adapted`."""
 
-_HATCH_LINE, _HATCH_GAP, _WRONG = 254, 255, 253
-_GREYS = 64
-"""Grey levels of the error picture's background: enough to recognise the ground, few enough to compress well."""
+_HATCH_LINE, _HATCH_GAP, _WRONG, _CLEAR = 254, 255, 253, 252
 _WRONG_COLOR: Color = (226, 38, 70)
 _HATCH_COLOR: Color = (128, 128, 128)
 _LINE_ALPHA, _GAP_ALPHA = 210, 40
+
+_CONFIDENCE_STEP = 5
+"""Percent: more shades than these no eye tells apart, and each makes the picture larger."""
 
 
 @dataclass(frozen=True)
@@ -100,50 +104,39 @@ def class_picture(class_ids: NDArray[np.uint8], table: ClassTable) -> Image.Imag
     return _palette_picture(indices, dict(enumerate(table.colors)))
 
 
-def error_picture(
-    image: NDArray[np.uint8], truth: NDArray[np.uint8], predicted: NDArray[np.uint8], class_count: int
-) -> Image.Image:
-    """Wrong pixels in red over the image in pale grey; pixels without truth are hatched.
+def error_overlay(truth: NDArray[np.uint8], predicted: NDArray[np.uint8], class_count: int) -> Image.Image:
+    """Wrong pixels in red, right ones see-through, those without truth hatched: to be laid over the image.
 
     Args:
-        image: `(height, width, 3)`, as `stretched` gives it.
         truth, predicted: `(height, width)` class ids.
         class_count: K; truth from K on is void.
     """
-    grey = image @ np.array([0.299, 0.587, 0.114]) / 256 * _GREYS
     known = truth < class_count
-    indices = np.where(known & (truth != predicted), _WRONG, grey.astype(np.uint8))
-    indices = np.where(known, indices, _hatch(truth.shape)).astype(np.uint8)
-    # From 90 to 255: pale, so that red stands out and the ground can still be recognised.
-    greys = {i: (90 + i * 165 // _GREYS,) * 3 for i in range(_GREYS)}
-    return _palette_picture(indices, {**greys, _WRONG: _WRONG_COLOR})
+    indices = np.where(known, np.where(truth != predicted, _WRONG, _CLEAR), _hatch(truth.shape)).astype(np.uint8)
+    return _palette_picture(indices, {_WRONG: _WRONG_COLOR}, clear=_CLEAR)
 
 
-def shrunk(class_ids: NDArray[np.uint8], most: int) -> NDArray[np.uint8]:
-    """Every n-th row and column, so that no side is longer than `most`."""
-    step = -(-max(class_ids.shape) // most)
-    return class_ids[step // 2 :: step, step // 2 :: step]
+def confidence_picture(percent: NDArray[np.uint8]) -> Image.Image:
+    """Confidence `(height, width)` in percent, from dark (unsure) to bright (sure); hatched above 100, at nodata."""
+    levels = np.minimum(percent, 100) // _CONFIDENCE_STEP
+    indices = np.where(percent <= 100, levels, _hatch(percent.shape)).astype(np.uint8)
+    return _palette_picture(indices, dict(enumerate(confidence_colors())))
 
 
-def shrunk_image(pixels: NDArray[Any], most: int) -> NDArray[Any]:
-    """Means over n x n blocks of `(height, width, bands)`, on the grid of `shrunk`; a rest at the edge is cut."""
-    step = -(-max(pixels.shape[:2]) // most)
-    if step == 1:
-        return pixels
-    height, width = pixels.shape[0] // step * step, pixels.shape[1] // step * step
-    blocks = pixels[:height, :width].astype(np.float64).reshape(height // step, step, width // step, step, -1)
-    means: NDArray[Any] = blocks.mean(axis=(1, 3))
-    return means
+def confidence_colors() -> list[Color]:
+    """The colours of 0, 5, ..., 100 % confidence."""
+    shares = [percent / 100 for percent in range(0, 101, _CONFIDENCE_STEP)]
+    return [_color(label) for label in sample_colorscale("Cividis", shares)]
 
 
 def png_uri(picture: Image.Image) -> str:
     """A picture as a `data:` address, lossless."""
-    return _uri(picture, "png", optimize=True)
+    return _uri(picture, "png", compress_level=PNG_LEVEL)
 
 
 def jpeg_uri(pixels: NDArray[np.uint8]) -> str:
     """Imagery `(height, width, 3)` as a `data:` address."""
-    return _uri(Image.fromarray(pixels), "jpeg", quality=JPEG_QUALITY, subsampling=0)
+    return _uri(Image.fromarray(pixels), "jpeg", quality=JPEG_QUALITY)
 
 
 def css_color(color: Color) -> str:
@@ -156,12 +149,19 @@ def _hatch(shape: tuple[int, ...]) -> NDArray[np.uint8]:
     return np.where((rows + cols) % HATCH_PERIOD < 2, _HATCH_LINE, _HATCH_GAP).astype(np.uint8)
 
 
-def _palette_picture(indices: NDArray[np.uint8], colors: dict[int, Color]) -> Image.Image:
+def _color(label: str) -> Color:
+    red, green, blue = (round(channel) for channel in unlabel_rgb(label))
+    return red, green, blue
+
+
+def _palette_picture(indices: NDArray[np.uint8], colors: dict[int, Color], clear: int | None = None) -> Image.Image:
     palette = np.zeros((256, 3), np.uint8)
     alpha = np.full(256, 255, np.uint8)
     for index, color in {**colors, _HATCH_LINE: _HATCH_COLOR, _HATCH_GAP: _HATCH_COLOR}.items():
         palette[index] = color
     alpha[_HATCH_LINE], alpha[_HATCH_GAP] = _LINE_ALPHA, _GAP_ALPHA
+    if clear is not None:
+        alpha[clear] = 0
     picture = Image.fromarray(np.ascontiguousarray(indices.astype(np.uint8)))
     picture.putpalette(palette.tobytes())
     picture.info["transparency"] = alpha.tobytes()

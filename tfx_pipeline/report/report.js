@@ -28,15 +28,16 @@
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 })();
 
-// Buttons of a group show one element each and hide the others'.
+// Buttons of a group show one element each and hide the others', or set an attribute of an element for the style sheet.
 for (const group of document.querySelectorAll(".toggle")) {
   const buttons = [...group.querySelectorAll("button")];
   for (const button of buttons) {
     button.addEventListener("click", () => {
       for (const other of buttons) {
         other.setAttribute("aria-pressed", String(other === button));
-        document.getElementById(other.dataset.shows).hidden = other !== button;
+        if (other.dataset.shows) document.getElementById(other.dataset.shows).hidden = other !== button;
       }
+      if (group.dataset.on) document.getElementById(group.dataset.on).setAttribute(`data-${group.dataset.sets}`, button.value);
     });
   }
 }

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,17 +17,13 @@ from tfx_pipeline.config import Config
 from tfx_pipeline.data_set import DataSet, Places
 from tfx_pipeline.outcome import Outcome
 from tfx_pipeline.pipeline import record_format
-from tfx_pipeline.report import charts, data_facts, figure_rows, lineage
+from tfx_pipeline.report import area_tables, charts, data_facts, figure_rows, lineage, map_pictures
+from tfx_pipeline.report.evaluated_tiles import shown_tiles, shown_windows
 from tfx_pipeline.report.examples import Examples, find_examples
-from tfx_pipeline.report.map_pictures import (
-    MapPictures,
-    map_pictures,
-    overview_side_px,
-    read_overview,
-    write_map_picture,
-)
-from tfx_pipeline.report.page import render
-from tfx_pipeline.report.pictures import css_color
+from tfx_pipeline.report.layers import within_budget
+from tfx_pipeline.report.page import AREA_UNITS, area_unit, render
+from tfx_pipeline.report.pictures import confidence_colors, css_color
+from tfx_pipeline.report.views import all_views
 from tfx_pipeline.run_record import RunRecord
 
 T = TypeVar("T")
@@ -49,52 +45,24 @@ def write_report(
     Returns:
         The page's path. It is whole at any moment, or not there.
     """
-    table = config.table
-    split = data.evaluated_split(config)
-    history = read_history(_uri(record, "Trainer", "model_run"))
-    splits = data_facts.split_facts(data, _uri(record, "TileExampleGen", "examples"), places.validation)
-    bands, histograms = data_facts.band_facts(_uri(record, "StatisticsGen", "statistics"), list(config.band_set.names))
     missing: list[str] = []
-    chart_data: dict[str, charts.Chart] = {
-        **charts.learning_curves(history, table),
-        **({"class_shares": charts.class_shares(splits, table)} if any(s.label_pixels for s in splits) else {}),
+    chart_data: dict[str, charts.Chart] = {}
+    context = {
+        "config": config,
+        "outcome": outcome,
+        "split": data.evaluated_split(config),
+        "legend": [(entry.name, css_color(entry.color)) for entry in config.table.classes],
+        "confidence_colors": [css_color(color) for color in confidence_colors()],
+        **_figures(config, outcome, chart_data),
+        **_to_look_at(config, data, places, record, outcome, maps, missing),
+        **_training(config, record, chart_data),
+        **_data(config, data, places, record, chart_data),
+        **_lineage(config, data, places, record, outcome),
+        "charts": chart_data,
+        "missing": missing,
+        "written": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
     }
-    band_charts = charts.band_histograms(histograms)
-    chart_data |= {f"band_{number}": chart for number, chart in enumerate(band_charts.values())}
-    page = render(
-        {
-            "config": config,
-            "outcome": outcome,
-            "split": split,
-            "pixels": outcome.evaluation.figures["pixels"],
-            "legend": [(entry.name, css_color(entry.color)) for entry in table.classes],
-            "headline": figure_rows.headline_figures(outcome.evaluation),
-            "classes": figure_rows.class_rows(outcome.evaluation, table),
-            "tiles": figure_rows.tile_rows(outcome.evaluation, table),
-            "confusion": figure_rows.confusion_rows(outcome.evaluation, table),
-            "predicted_totals": figure_rows.predicted_totals(outcome.evaluation),
-            "history": history,
-            "examples": _tried("examples", missing, lambda: _examples(record, record_format(config, data), split)),
-            "maps": _tried("maps", missing, lambda: _maps(config, data, places, maps)) or [],
-            "splits": splits,
-            "bands": bands,
-            "band_names": list(band_charts),
-            "findings": data_facts.label_findings(places.validation),
-            "anomalies": data_facts.anomaly_verdict(_uri(record, "AnomalyGate", "verdict")),
-            "fingerprint": data.fingerprint,
-            "run": record.name,
-            "code": lineage.code_revision(),
-            "packages": lineage.package_versions(),
-            "artifacts": lineage.artifact_rows(record),
-            "config_yaml": lineage.config_yaml(config),
-            "previous": lineage.previous_version(outcome),
-            "commands": lineage.usage(config, places, outcome),
-            "charts": chart_data,
-            "missing": missing,
-            "written": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-        }
-    )
-    return write_page(page, places.report)
+    return write_page(render(context), places.report)
 
 
 def write_page(page: str, path: Path) -> Path:
@@ -119,6 +87,91 @@ def map_picture_file(places: Places, tile: str) -> Path:
     return places.workdir / f"map_{tile.replace('/', '_')}.png"
 
 
+def _figures(config: Config, outcome: Outcome, chart_data: dict[str, charts.Chart]) -> dict[str, Any]:
+    table = config.table
+    views = all_views(outcome.evaluation, outcome.map_evaluation, table)
+    document = None if outcome.map_evaluation is None else outcome.map_evaluation.document
+    found: dict[str, Any] = {
+        "views": views,
+        "headline": figure_rows.headline_rows(views),
+        "classes": {view.key: figure_rows.class_rows(view, table) for view in views},
+        "confusion": {view.key: figure_rows.confusion_rows(view, table) for view in views},
+        "predicted_totals": {view.key: figure_rows.predicted_totals(view) for view in views},
+        "patch_tiles": figure_rows.tile_rows(outcome.evaluation, table),
+        "document": document,
+        "slices": {},
+        "areas": None,
+    }
+    if document is None:
+        return found
+    chart_data["reliability"] = charts.reliability(document["reliability"])
+    found["slices"] = {
+        kind: figure_rows.slice_rows(document["slices"], table, f"{kind}/") for kind in ("tile", "with", "without")
+    }
+    if document["areas"] is not None:
+        rows = area_tables.area_rows(document["areas"], table)
+        unit = area_unit(sum(row.mapped for row in rows))
+        places = area_tables.places_of(document, table)
+        found["areas"] = {"rows": rows, "unit": unit, "places": places, **document["areas"]}
+        chart_data["areas"] = charts.areas(rows, AREA_UNITS[unit][0], unit)
+    return found
+
+
+def _to_look_at(
+    config: Config,
+    data: DataSet,
+    places: Places,
+    record: RunRecord,
+    outcome: Outcome,
+    maps: dict[str, Path],
+    missing: list[str],
+) -> dict[str, Any]:
+    split, of_tiles = data.evaluated_split(config), outcome.map_evaluation
+    return {
+        "examples": _tried("examples", missing, lambda: _examples(record, record_format(config, data), split)),
+        "windows": _tried("worst windows", missing, lambda: shown_windows(of_tiles, config.table)) if of_tiles else [],
+        "overviews": _tried("tiles", missing, lambda: shown_tiles(of_tiles, config.table)) if of_tiles else [],
+        "maps": _tried("maps", missing, lambda: _maps(config, data, places, maps)) or [],
+    }
+
+
+def _training(config: Config, record: RunRecord, chart_data: dict[str, charts.Chart]) -> dict[str, Any]:
+    history = read_history(_uri(record, "Trainer", "model_run"))
+    chart_data |= charts.learning_curves(history, config.table)
+    return {"history": history}
+
+
+def _data(
+    config: Config, data: DataSet, places: Places, record: RunRecord, chart_data: dict[str, charts.Chart]
+) -> dict[str, Any]:
+    splits = data_facts.split_facts(data, _uri(record, "TileExampleGen", "examples"), places.validation)
+    bands, histograms = data_facts.band_facts(_uri(record, "StatisticsGen", "statistics"), list(config.band_set.names))
+    if any(split.label_pixels for split in splits):
+        chart_data["class_shares"] = charts.class_shares(splits, config.table)
+    band_charts = charts.band_histograms(histograms)
+    chart_data |= {f"band_{number}": chart for number, chart in enumerate(band_charts.values())}
+    return {
+        "splits": splits,
+        "bands": bands,
+        "band_names": list(band_charts),
+        "findings": data_facts.label_findings(places.validation),
+        "statistics": data_facts.statistics_verdict(_uri(record, "AnomalyGate", "verdict")),
+    }
+
+
+def _lineage(config: Config, data: DataSet, places: Places, record: RunRecord, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "fingerprint": data.fingerprint,
+        "run": record.name,
+        "code": lineage.code_revision(),
+        "packages": lineage.package_versions(),
+        "artifacts": lineage.artifact_rows(record, places.metadata),
+        "config_yaml": lineage.config_yaml(config),
+        "previous": lineage.previous_version(outcome),
+        "commands": lineage.usage(config, places, outcome),
+    }
+
+
 def _examples(record: RunRecord, format_: RecordFormat, split: str) -> Examples | None:
     examples, model = record.output("TileExampleGen", "examples"), record.output("Trainer", "model")
     if examples is None or model is None:
@@ -127,23 +180,26 @@ def _examples(record: RunRecord, format_: RecordFormat, split: str) -> Examples 
         return find_examples(f"{examples.uri}/Split-{split}", saved_model, format_)
 
 
-def _maps(config: Config, data: DataSet, places: Places, maps: dict[str, Path]) -> list[MapPictures]:
+def _maps(config: Config, data: DataSet, places: Places, maps: dict[str, Path]) -> Sequence[map_pictures.MapPictures]:
     wholes = [tile.model_copy(update={"tile": tile.whole_tile, "area": None}) for tile in data.tiles]
     sources = {tile.tile: tile for tile in wholes}
-    found = []
+    most_side_px = map_pictures.overview_side_px(len(maps))
+    overviews = {}
     for tile, file in maps.items():
-        source = sources[tile]
-        overview = read_overview(
-            source,
-            file,
-            config.table,
-            config.band_set,
-            config.label_options,
-            most_side_px=overview_side_px(len(maps)),
+        overview = map_pictures.read_overview(
+            sources[tile], file, config.table, config.band_set, config.label_options, most_side_px=most_side_px
         )
-        write_map_picture(overview, config.table, map_picture_file(places, tile))
-        found.append(map_pictures(source, file, overview, config.table))
-    return found
+        map_pictures.write_map_picture(overview, config.table, map_picture_file(places, tile))
+        overviews[tile] = overview
+    return within_budget(
+        map_pictures.BUDGET_BYTES,
+        most_side_px,
+        lambda side: [
+            map_pictures.map_pictures(tile, maps[tile], overview, config.table, side)
+            for tile, overview in overviews.items()
+        ],
+        lambda shown: shown.layers.weight,
+    )
 
 
 def _tried(section: str, missing: list[str], view: Callable[[], T]) -> T | None:

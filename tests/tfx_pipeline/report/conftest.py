@@ -1,20 +1,36 @@
-"""A finished run in miniature: real tiles, records, SavedModel and map of 64 pixels, and hand-made figures."""
+"""A finished run in miniature: real tiles, records, SavedModel, evaluation of whole tiles and map of 64 pixels."""
 
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import apache_beam as beam
 import numpy as np
 import pytest
 import rasterio
 import tensorflow as tf
 from affine import Affine
 from tensorflow_metadata.proto.v0 import statistics_pb2
+from tfx import v1 as tfx
 
+from components import contract
 from components.classes import VOID_ID, encode_colors
+from components.contract import ModelContract
+from components.data_statistics.skew import Divergence
+from components.data_statistics.verdict import Verdict
+from components.evaluation.all_figures import eroded_figure
+from components.evaluation.counts import CountingOptions
+from components.evaluation.evaluate_tile import TileEvaluationOptions
 from components.evaluation.figures import figures
 from components.evaluation.gate import GateVerdict
+from components.evaluation.gate_options import TILES, Gate
+from components.evaluation.gate_verdicts import verdicts_from_document
+from components.evaluation.map_evaluator.component import MapEvaluation, MapEvaluator
+from components.evaluation.map_evaluator.files import read_map_evaluation
+from components.evaluation.map_evaluator.options import MapEvaluatorOptions
 from components.evaluation.verdict import Evaluation
+from components.evaluation.view_figures import BootstrapOptions
 from components.geo.labels import LabelDecoder
 from components.geo.raster import Georeference, Grid
 from components.label_validation.component import write_report as write_label_report
@@ -22,7 +38,7 @@ from components.label_validation.findings import Finding
 from components.label_validation.measure_tile import TileMeasurer
 from components.records.patch_example import decode_image
 from components.records.write_tile import IngestOptions, plan_strips, write_strip
-from components.tile_source import TileSource
+from components.tile_source import TileList, TileSource
 from components.training.history import EpochRecord, write_history
 from serving.map_writer import open_map
 from tfx_pipeline.config import Config
@@ -32,13 +48,17 @@ from tfx_pipeline.run_record import OutputArtifact, RunRecord, Step
 
 SIZE = 64
 PATCH = 32
+BLOCK = 32
 NASTY = '<b>bold</b> & "quoted"'
 """A class name that would change the page if it were not escaped."""
 SPLITS = {"north": "train", "east <i>": "eval", "south": "test"}
 GEOREFERENCE = Georeference(Affine(0.5, 0, 500_000, 0, -0.5, 5_400_000), "EPSG:32632")
 
 CONFUSION = np.array([[60.0, 20.0, 0.0], [10.0, 10.0, 0.0], [0.0, 0.0, 0.0]])
-"""Accuracy 0.7; IoU 60 / 90 and 10 / 40; the third class is absent."""
+"""Of the patch records, by hand. Accuracy 0.7; IoU 60 / 90 and 10 / 40; the third class is absent."""
+
+ERODED = np.array([[40.0, 0.0, 0.0], [5.0, 5.0, 0.0], [0.0, 0.0, 0.0]])
+"""The same without class boundaries. Accuracy 0.9."""
 
 
 @dataclass(frozen=True)
@@ -80,17 +100,22 @@ def make_config(workdir: Path) -> Config:
 def make_evaluation(config: Config) -> Evaluation:
     names, scored = config.table.names, config.table.scored_ids
     figures_now = figures(CONFUSION, names, scored)
+    figures_now |= {eroded_figure(name): value for name, value in figures(ERODED, names, scored).items()}
     return Evaluation(
         figures=figures_now,
         confusion=CONFUSION,
         by_tile={"south": figures_now},
         confusion_by_tile={"south": CONFUSION},
         blessed_figures=figures(np.array([[50.0, 30, 0], [10, 10, 0], [0, 0, 0]]), names, scored),
+        eroded_confusion=ERODED,
     )
 
 
 def write_tiles(folder: Path, config: Config) -> tuple[TileSource, ...]:
-    """Left half ground, right half the nasty class, a void corner; the red band tells them apart."""
+    """Left half ground, right half the nasty class, a void corner; the red band tells them apart.
+
+    In the tested tile the truth of a square says otherwise: there is something to be wrong about.
+    """
     sources = []
     rng = np.random.default_rng(7)
     for i, (tile, split) in enumerate(SPLITS.items()):
@@ -98,6 +123,8 @@ def write_tiles(folder: Path, config: Config) -> tuple[TileSource, ...]:
         ids[:, SIZE // 2 :] = 1
         image = rng.integers(20, 90, (SIZE, SIZE, 3)).astype(np.uint8)
         image[..., 0] += np.where(ids == 1, 120, 0).astype(np.uint8)
+        if split == "test":
+            ids[40:52, 36:48] = 0
         ids[:8, :8] = VOID_ID
         paths = folder / f"{i}.tif", folder / f"{i}-label.tif"
         for path, pixels in zip(paths, (image, encode_colors(ids, config.table)), strict=True):
@@ -120,13 +147,66 @@ def write_records(folder: Path, sources: tuple[TileSource, ...], config: Config)
 
 
 class RedIsClassOne(tf.Module):
-    """Predicts class 1 wherever red is above 100, which is right on these tiles."""
+    """Predicts class 1 where red is above a threshold, the surer the farther it is from it."""
+
+    def __init__(self, threshold: float) -> None:
+        super().__init__()
+        self._threshold = threshold
+
+    def _scores(self, image: tf.Tensor) -> tf.Tensor:
+        of_one = tf.sigmoid((tf.cast(image[..., 0], tf.float32) - self._threshold) / 20)
+        scores = tf.stack([1 - of_one, of_one, tf.zeros_like(of_one)], axis=-1)
+        return tf.cast(tf.round(scores * 255), tf.uint8)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, PATCH, PATCH, 3], tf.uint8, name=contract.IMAGE)])
+    def serve(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        scores = self._scores(image)
+        return {contract.SCORES: scores, contract.CLASS_IDS: tf.cast(tf.argmax(scores, -1), tf.uint8)}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def serve_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         spec = {"image": tf.io.FixedLenFeature([], tf.string)}
         image = decode_image(tf.io.parse_example(examples, spec)["image"], PATCH, 3, "uint8")
-        return {"class_ids": tf.cast(image[..., 0] > 100, tf.uint8)}
+        return {"class_ids": tf.cast(tf.argmax(self._scores(image), -1), tf.uint8)}
+
+
+def export_model(folder: Path, config: Config, threshold: float) -> None:
+    model = RedIsClassOne(threshold)
+    signatures = {contract.EXAMPLES_SIGNATURE: model.serve_examples, contract.SERVING_SIGNATURE: model.serve}
+    tf.saved_model.save(model, str(folder / "Format-Serving"), signatures=signatures)
+    promise = ModelContract(patch_size=PATCH, bands=config.band_set.names, dtype="uint8", table=config.table)
+    extra = folder / "Format-Serving" / "assets.extra"
+    extra.mkdir()
+    (extra / contract.CONTRACT_FILE).write_text(promise.model_dump_json())
+
+
+def evaluate_tiles(folder: Path, model: Path, blessed: Path, sources: tuple[TileSource, ...], config: Config) -> None:
+    """The step itself, on the tested tile."""
+
+    def artifact(kind: type, uri: Path) -> Any:
+        made = kind()
+        made.uri = str(uri)
+        return made
+
+    model_kind = tfx.types.standard_artifacts.Model
+    options = MapEvaluatorOptions(
+        table=config.table,
+        tiles=TileEvaluationOptions(counting=CountingOptions(block_px=BLOCK)),
+        bootstrap=BootstrapOptions(over="blocks", resamples=200),
+        gates=(
+            Gate(metric="mean_iou", view=TILES, at_least=0.5, max_drop=0.01),
+            Gate(metric=f"iou/{NASTY}", view=TILES, slice=f"with/{NASTY}", at_least=0.99),
+        ),
+    )
+    MapEvaluator.test_call(
+        evaluation=artifact(MapEvaluation, folder),
+        model=artifact(model_kind, model),
+        blessed_model=artifact(model_kind, blessed),
+        tiles=TileList(tiles=tuple(source for source in sources if source.split == "test")).model_dump_json(),
+        fingerprint="f",
+        options=options.model_dump_json(),
+        beam_pipeline=beam.Pipeline(),
+    )
 
 
 def write_statistics(folder: Path) -> None:
@@ -150,7 +230,7 @@ def make_record(root: Path) -> RunRecord:
     steps: dict[str, Step] = {}
     outputs = (
         ("TileExampleGen", "examples"), ("StatisticsGen", "statistics"), ("AnomalyGate", "verdict"),
-        ("Trainer", "model"), ("Trainer", "model_run"),
+        ("Trainer", "model"), ("Trainer", "model_run"), ("MapEvaluator", "evaluation"),
     )  # fmt: skip
     for number, (step, key) in enumerate(outputs, 1):
         before = steps[step].outputs if step in steps else {}
@@ -176,10 +256,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> FakeRun:
     sources = write_tiles(workdir, config)
     write_records(uri("TileExampleGen", "examples"), sources, config)
     write_statistics(uri("StatisticsGen", "statistics"))
-    (uri("AnomalyGate", "verdict") / "anomalies.txt").write_text("no anomalies\n")
-    model = RedIsClassOne()
-    saved_model = uri("Trainer", "model") / "Format-Serving"
-    tf.saved_model.save(model, str(saved_model), signatures={"serve_examples": model.serve_examples})
+    skew = Divergence("skew", "test", "band_mean/red", "JENSEN_SHANNON_DIVERGENCE", 0.125, 0.8, False, 4)
+    statistics = Verdict({}, (), (skew,), last_run=False, min_patches=2)
+    (uri("AnomalyGate", "verdict") / "anomalies.txt").write_text(statistics.as_text())
+    (uri("AnomalyGate", "verdict") / "statistics.json").write_text(statistics.as_json())
+    export_model(uri("Trainer", "model"), config, threshold=100)
+    export_model(workdir / "blessed", config, threshold=160)
+    whole = uri("MapEvaluator", "evaluation")
+    evaluate_tiles(whole, uri("Trainer", "model"), workdir / "blessed", sources, config)
+    map_evaluation = read_map_evaluation(str(whole))
     epochs = [
         EpochRecord(i, 10 * i, 2.0 / i, 0.01, 20.0, 5.0 * i, 2.5 / i, 0.2 * i, 0.3 * i, {"ground": 0.1 * i})
         for i in (1, 2)
@@ -203,6 +288,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> FakeRun:
         gates=(
             GateVerdict("mean_iou", "at least 0.4", 11 / 24, True, "mean_iou is 0.4583 and reaches 0.4"),
             GateVerdict("iou/lava", "at least 0.1", float("nan"), False, "iou/lava is absent and does not reach 0.1"),
+            *verdicts_from_document(map_evaluation.document["gates"]),
         ),
         blessed=True,
         served_well=True,
@@ -210,6 +296,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> FakeRun:
         pushed=True,
         version=42,
         version_folder=served / "42",
+        map_evaluation=map_evaluation,
     )
     data = DataSet(sources, "f1ngerpr1nt", "uint8")
     return FakeRun(config, data, places, record, outcome, {"south": map_file})
@@ -224,5 +311,6 @@ def refused(run: FakeRun) -> FakeRun:
         pushed=False,
         version=None,
         version_folder=None,
+        map_evaluation=None,
     )
     return replace(run, outcome=outcome, maps={})

@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.errors import MissingFileError
+from components.evaluation.bootstrap import Difference, Interval
 from tfx_pipeline import run_record
 from tfx_pipeline.cli.main import build_parser
 from tfx_pipeline.report import charts, figure_rows, lineage, page
 from tfx_pipeline.report.examples import ScoredPatch, choose, spread
 from tfx_pipeline.report.map_pictures import overview_side_px
+from tfx_pipeline.report.views import all_views, patch_views
 from tfx_pipeline.run_record import RunRecord, Step
 
 from .conftest import FakeRun
@@ -54,25 +56,58 @@ def test_the_spread_takes_each_record_at_most_once(records: int, most: int) -> N
 
 
 def test_confusion_rows_count_and_share(run: FakeRun) -> None:
-    ground, nasty, lava = figure_rows.confusion_rows(run.outcome.evaluation, run.config.table)
+    view = patch_views(run.outcome.evaluation, run.config.table)[0]
+    ground, nasty, lava = figure_rows.confusion_rows(view, run.config.table)
     assert [cell.count for cell in ground.cells] == [60, 20, 0]
     assert [cell.share for cell in ground.cells] == [0.75, 0.25, 0]
     assert nasty.cells[1].is_right
     assert lava.total == 0
     assert all(math.isnan(cell.share) and cell.share_heat == 0 for cell in lava.cells)
-    assert figure_rows.predicted_totals(run.outcome.evaluation) == [70, 30, 0]
+    assert figure_rows.predicted_totals(view) == [70, 30, 0]
 
 
-def test_the_least_accurate_tile_comes_first(run: FakeRun) -> None:
+def test_views_share_names_and_differ_in_figures(run: FakeRun) -> None:
+    views = all_views(run.outcome.evaluation, run.outcome.map_evaluation, run.config.table)
+    assert [view.key for view in views] == ["tiles", "tiles-eroded", "patches", "patches-eroded"]
+    document = run.outcome.map_evaluation.document
+    tiles, eroded, patches, _ = views
+    assert tiles.figures["mean_iou"] == document["figures"]["mean_iou"]["value"]
+    assert eroded.figures["mean_iou"] == document["figures"]["eroded/mean_iou"]["value"]
+    assert eroded.confusion.tolist() == document["eroded_confusion"]
+    assert not any(name.startswith("eroded/") for view in views for name in view.figures)
+    interval = tiles.intervals["overall_accuracy"]
+    assert interval.low <= interval.value <= interval.high
+    assert tiles.differences["overall_accuracy"].value > 0  # the blessed model's threshold is worse
+    assert patches.intervals == {}  # one tile: nothing to draw from
+
+
+def test_patches_get_intervals_from_their_tiles(run: FakeRun) -> None:
     evaluation = run.outcome.evaluation
-    figures = evaluation.by_tile["south"]
-    by_tile = {
-        "a": {**figures, "overall_accuracy": math.nan},
-        "b": {**figures, "overall_accuracy": 0.9},
-        "c": {**figures, "overall_accuracy": 0.2},
+    good, bad = np.diag([50.0, 40.0, 0.0]), np.array([[10.0, 40.0, 0.0], [5.0, 5.0, 0.0], [0.0, 0.0, 0.0]])
+    two = replace(evaluation, confusion_by_tile={"a": good, "b": bad})
+    view = patch_views(two, run.config.table)[0]
+    found = view.intervals["overall_accuracy"]
+    assert found.value == pytest.approx(105 / 150)
+    assert (found.low, found.high) == (pytest.approx(15 / 60), pytest.approx(1.0))  # one tile drawn twice
+    assert view.drawn == "2 tiles"
+
+
+def test_the_least_accurate_slice_comes_first(run: FakeRun) -> None:
+    figures = run.outcome.evaluation.by_tile["south"]
+    slices = {
+        "tile/a": {**figures, "overall_accuracy": None},
+        "tile/b": {**figures, "overall_accuracy": 0.9},
+        "tile/c": {**figures, "overall_accuracy": 0.2},
+        "with/b": figures,
     }
-    rows = figure_rows.tile_rows(replace(evaluation, by_tile=by_tile), run.config.table)
-    assert [row.tile for row in rows] == ["c", "b", "a"]
+    rows = figure_rows.slice_rows(slices, run.config.table, "tile/")
+    assert [row.name for row in rows] == ["c", "b", "a"]
+
+
+def test_less_of_a_calibration_error_is_better(run: FakeRun) -> None:
+    view = all_views(run.outcome.evaluation, run.outcome.map_evaluation, run.config.table)[0]
+    assert figure_rows.figure_of(view, "expected_calibration_error").lower_is_better
+    assert not figure_rows.figure_of(view, "mean_iou").lower_is_better
 
 
 @given(st.tuples(*[st.integers(0, 255)] * 3))
@@ -88,6 +123,13 @@ def test_figures_in_words() -> None:
     assert page.change(0.5, 0.4) == "+0.100"
     assert page.change(0.4, 0.5) == "\u22120.100"
     assert page.change(0.5, math.nan) == page.change(0.5, None) == ""
+    assert page.interval(Interval(0.5, 0.41, 0.62, 12)) == "0.410 to 0.620"
+    assert page.interval(Difference(0.01, -0.02, 0.04, 0.8, 12)) == "\u22120.020 to +0.040"
+    assert page.interval(Interval(0.5, math.nan, math.nan, 1)) == page.interval(None) == ""
+    assert (page.area_unit(9_999), page.area_unit(10_000)) == ("m²", "ha")
+    assert (page.area(1234.56, "m²"), page.area(123_456, "ha"), page.area(math.nan, "ha")) == (
+        "1\u202f234.6", "12.35", "absent",
+    )  # fmt: skip
 
 
 def test_commands_are_quoted_and_parse(run: FakeRun, tmp_path: Path) -> None:
@@ -100,8 +142,12 @@ def test_commands_are_quoted_and_parse(run: FakeRun, tmp_path: Path) -> None:
     commands = lineage.usage(run.config, places, outcome)
     assert [command.purpose for command in commands] == [
         "Serve it", "Or serve it with the stock server", "Predict the map of a tile",
+        "See what it was made of, up to the tiles",
     ]  # fmt: skip
-    for command in commands:
+    folder.with_name("6").mkdir()
+    of_second = lineage.usage(run.config, places, outcome)
+    assert len(of_second) == len(commands) + 3
+    for command in of_second:
         program, *words = shlex.split(command.line)
         if program == "eoseg":
             build_parser().parse_args(words)
@@ -130,5 +176,5 @@ def test_an_unfinished_run_is_one_clear_error(tmp_path: Path, monkeypatch: pytes
 
 
 def test_many_maps_weigh_as_much_as_a_few() -> None:
-    assert overview_side_px(1) == overview_side_px(3) == 900
-    assert overview_side_px(12) == 450  # four times as many, each a quarter of the pixels
+    assert overview_side_px(1) == overview_side_px(2) == 900
+    assert overview_side_px(8) == 450  # four times as many, each a quarter of the pixels

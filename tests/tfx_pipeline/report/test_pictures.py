@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from components.classes import VOID_ID, ClassTable, LandClass
@@ -58,30 +57,26 @@ def test_class_ids_get_their_colours_and_void_is_see_through() -> None:
     assert (shown[1, :, 3] < 255).all()
 
 
-def test_errors_are_red_on_grey() -> None:
-    image = np.full((2, 2, 3), 128, np.uint8)
+def test_errors_are_red_and_the_rest_is_see_through() -> None:
     truth = np.array([[0, 1], [VOID_ID, 1]], np.uint8)
     predicted = np.array([[0, 0], [0, 1]], np.uint8)
-    shown = np.asarray(pictures.error_picture(image, truth, predicted, 2).convert("RGBA"))
+    shown = np.asarray(pictures.error_overlay(truth, predicted, 2).convert("RGBA"))
     red, green, blue, alpha = shown[0, 1]
     assert red > 200
     assert green < 60
     assert blue < 90
     assert alpha == 255
-    assert len(set(shown[0, 0, :3].tolist())) == 1  # right: grey
-    assert shown[1, 0, 3] < 255  # void: hatched
+    assert shown[0, 0, 3] == shown[1, 1, 3] == 0  # right
+    assert 0 < shown[1, 0, 3] < 255  # void: hatched
 
 
-@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 20))
-def test_shrinking_keeps_sides_within_bounds(height: int, width: int, most: int) -> None:
-    ids = np.arange(height * width, dtype=np.int64).reshape(height, width).astype(np.uint8)
-    small = pictures.shrunk(ids, most)
-    assert max(small.shape) <= most
-
-
-def test_shrinking_an_image_averages_blocks() -> None:
-    pixels = np.array([[0, 2, 9], [4, 6, 9]], np.uint8)[..., None]
-    assert pictures.shrunk_image(pixels, 2).tolist() == [[[3.0]]]  # (0 + 2 + 4 + 6) / 4; the third column is cut
+def test_confidence_brightens_and_nodata_is_hatched() -> None:
+    percent = np.array([[0, 40, 100, 255]], np.uint8)
+    shown = np.asarray(pictures.confidence_picture(percent).convert("RGBA")).astype(int)
+    brightness = shown[0, :3, :3].sum(axis=-1)
+    assert brightness[0] < brightness[1] < brightness[2]
+    assert shown[0, :3, 3].tolist() == [255] * 3
+    assert shown[0, 3, 3] < 255
 
 
 def test_palette_pictures_survive_png() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from components.evaluation.map_evaluator.files import MapEvaluationFiles
 from tfx_pipeline.data_set import Places
 from tfx_pipeline.report.report import write_report
 from tfx_pipeline.run_record import RunRecord
@@ -44,7 +45,7 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag):
         self._within = ""
-        if tag in ("td", "th", "dt", "dd", "li", "h4", "pre"):
+        if tag in ("td", "th", "dt", "dd", "li", "h4", "pre", "small", "span", "strong"):
             self.words += " "
 
     def handle_data(self, data):
@@ -69,15 +70,32 @@ def words(page: Page) -> str:
     return re.sub(r"\s+", " ", page.words)
 
 
-def test_the_headline_says_version_figures_and_gates(page: Page) -> None:
+def test_the_headline_is_that_of_whole_tiles(page: Page) -> None:
     text = words(page)
     assert "Version 42 pushed" in text
-    assert "Overall accuracy 0.700" in text  # (60 + 10) / 100
-    assert "Mean IoU 0.458" in text  # (60 / 90 + 10 / 40) / 2: lava is not scored
-    assert "+0.100 against 0.600" in text  # the blessed model had (50 + 10) / 100
+    # 12 x 12 pixels are wrong, of 64 x 64 less the void corner of 8 x 8.
+    assert f"Overall accuracy {1 - 144 / 4032:.3f} 95 %: " in text
+    assert "4 032 pixels with truth" in text
+
+
+def test_each_gate_is_told_with_its_view_and_slice(page: Page) -> None:
+    text = words(page)
     assert "mean_iou is 0.4583 and reaches 0.4" in text
     assert "iou/lava is absent and does not reach 0.1" in text
+    assert f"failed iou/{NASTY} at least 0.99: {1904 / 2048:.3f} whole tiles · with/{NASTY}" in text
     assert "agrees on 16 real patches" in text
+
+
+def test_all_views_stand_side_by_side(page: Page) -> None:
+    text = words(page)
+    heads = "figure Whole tiles Whole tiles, boundaries eroded Patch records Patch records, boundaries eroded"
+    assert heads in text
+    row = text[text.index(heads) + len(heads) :]
+    row = row[: row.index("Mean IoU")]
+    assert "share of pixels whose class is right" in row
+    assert "0.700 +0.100 against 0.600" in row  # patches: (60 + 10) / 100; the blessed model had (50 + 10) / 100
+    assert row.strip().endswith("0.900")  # patches without boundaries: (40 + 5) / 50
+    assert "95 % intervals by bootstrap over 4 blocks" in text
 
 
 def test_classes_stand_beside_the_blessed_models(page: Page) -> None:
@@ -86,12 +104,23 @@ def test_classes_stand_beside_the_blessed_models(page: Page) -> None:
     assert "lava not scored absent from the truth absent absent" in text
 
 
+def test_calibration_slices_and_areas_are_told(page: Page, run: FakeRun) -> None:
+    text = words(page)
+    assert charts(page)["reliability"]["data"][1]["x"] == [0, 1]
+    assert "Blocks whose truth holds the class" in text
+    assert f"south 4 032 {1 - 144 / 4032:.3f}" in text
+    # All 64 x 64 pixels of 0.5 m are mapped, half of them as ground.
+    assert "ground 512.0" in text
+    assert "areas.csv" not in text
+    assert "user's accuracy producer's accuracy" in text
+
+
 def test_names_are_escaped_everywhere(page: Page, run: FakeRun) -> None:
     assert NASTY in page.words
     assert "east <i>" in page.words
     assert "much <script>void</script>" in page.words
     assert not {"b", "i"} & set(page.tags)
-    assert page.tags.count("script") == 3  # chart data, plotly.js, our own
+    assert page.tags.count("script") == 4  # chart data, plotly.js, our own two
     names = [trace.get("name", "") for chart in charts(page).values() for trace in chart["data"]]
     assert any("&lt;b&gt;" in name for name in names)
     assert not any("<b>" in name for name in names)
@@ -126,8 +155,8 @@ def test_plotly_is_embedded_once(page: Page, run: FakeRun) -> None:
 
 
 def test_pictures_are_whole(page: Page) -> None:
-    # The test tile has 2 x 2 patches of four pictures, and one map of four.
-    assert len(page.pictures) == 4 * 4 + 4
+    # The test tile has 2 x 2 patches, one bad window and an overview, of five layers each, and one map of four.
+    assert len(page.pictures) == (4 + 1 + 1) * 5 + 4
     for address in page.pictures:
         kind, _, data = address.partition(",")
         assert kind in ("data:image/png;base64", "data:image/jpeg;base64")
@@ -145,7 +174,8 @@ def test_data_and_lineage_are_told(page: Page, run: FakeRun) -> None:
     text = words(page)
     assert "train 1 4 0 0" in text  # tiles, patches, left out
     assert "red train 60 12.5 59 61" in text
-    assert "no anomalies" in text
+    assert "statistics no anomalies" in text
+    assert "band_mean/red skew test 0.125 0.800 4" in text
     assert "f1ngerpr1nt" in text
     assert "tensorflow 2." in text
     assert "2023-11-14 22:13:20 UTC" in text  # 1.7e9 seconds since 1970
@@ -153,27 +183,38 @@ def test_data_and_lineage_are_told(page: Page, run: FakeRun) -> None:
     base = run.places.model_base
     assert f"eoseg serve --model-base {base} --model-name eoseg --port 8500" in text
     assert "--bands 1,2,3" in text
-    assert f"Roll back to version 41 mkdir -p {base}-withdrawn && mv {base}/eoseg/42 {base}-withdrawn" in text
+    withdraw = f"mkdir -p {base}-withdrawn && mv {base}/eoseg/42 {base}-withdrawn"
+    assert f"Roll back to version 41, for a server that serves the newest version {withdraw}" in text
+    assert f"eoseg report --compare {base}/eoseg/41 {base}/eoseg/42" in text
 
 
 def test_a_refused_model_is_said_to_be_refused(refused: FakeRun) -> None:
     text = words(read(refused))
     assert "refused, not pushed" in text
-    assert "The evaluator did not bless this model" in text
+    assert "The model did not pass its gates" in text
     assert "no earlier blessed model" in text
+    assert "This run did not evaluate whole tiles" in text
+    assert "Overall accuracy 0.700" in text
     assert "blessed IoU" not in text
     assert "Nothing was pushed by this run" in text
     assert "Predicted maps" not in text
 
 
 def test_a_run_without_artifacts_still_gets_a_page(run: FakeRun, tmp_path: Path) -> None:
+    gone = MapEvaluationFiles(str(tmp_path / "gone"), run.outcome.map_evaluation.document)
     bare = replace(
-        run, record=RunRecord("bare", {}), places=Places(tmp_path, tmp_path / "served"), maps={"south": tmp_path / "no"}
+        run,
+        record=RunRecord("bare", {}),
+        places=Places(tmp_path, tmp_path / "served"),
+        maps={"south": tmp_path / "no"},
+        outcome=replace(run.outcome, map_evaluation=gone),
     )
     text = words(read(bare))
     assert "The trainer left no history" in text
     assert "to show examples of" in text
-    assert "maps: " in text
+    assert "Not shown, maps: " in text
+    assert "Not shown, tiles: " in text
+    assert "Not shown, worst windows: " in text
     assert "does not exist" in text
     assert "there is no report of the label validator" in text
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
