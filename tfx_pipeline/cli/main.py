@@ -45,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one verb.
 
     Returns:
-        0 done; 2 bad input (one message on standard error); 3 a model refused by its gates; 130 interrupted.
+        0 done; 2 bad input (one message on standard error); 3 a model refused by its gates; 4 nothing to do; 5 drift; 130
+        interrupted.
     """
     arguments = build_parser().parse_args(argv)
     if not arguments.debug:
@@ -72,6 +73,7 @@ def quieten_libraries() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    os.environ.setdefault("GLOG_minloglevel", "2")  # ML Metadata says where it connects
     # Python's own variable, so that Beam's worker processes are as quiet.
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
     warnings.simplefilter("ignore")

@@ -48,10 +48,13 @@ def run(arguments: argparse.Namespace) -> int:
     config = config_of(arguments)
 
     from tfx_pipeline.data_set import find_data_set, places_of
+    from tfx_pipeline.metadata_place import metadata_of
     from tfx_pipeline.run_record import read_latest_run
 
     places = places_of(config)
-    record = read_latest_run(places.metadata)  # before the tiles: without a run there is nothing to read them for
+    record = read_latest_run(
+        metadata_of(config, places)
+    )  # before the tiles: without a run there is nothing to read them for
 
     from tfx_pipeline.outcome import read_outcome
     from tfx_pipeline.report.report import write_report

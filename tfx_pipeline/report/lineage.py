@@ -13,6 +13,7 @@ import tfx_pipeline
 from components.publishing.versions import version_numbers
 from tfx_pipeline.config import Config
 from tfx_pipeline.data_set import Places
+from tfx_pipeline.metadata_place import MetadataPlace
 from tfx_pipeline.outcome import Outcome
 from tfx_pipeline.report.parents import parents_of
 from tfx_pipeline.run_record import RunRecord
@@ -75,15 +76,15 @@ class Command:
     line: str
 
 
-def artifact_rows(record: RunRecord, metadata_file: Path) -> list[ArtifactRow]:
+def artifact_rows(record: RunRecord, metadata: MetadataPlace | Path) -> list[ArtifactRow]:
     """All outputs of a run, in the order of the flow.
 
     Args:
         record: The run.
-        metadata_file: ML Metadata's, for the parents; they are left out where it is not there.
+        metadata: Where it is recorded, for the parents; they are left out where that is not there.
     """
     ids = [artifact.id for step in record.steps.values() for artifact in step.outputs.values()]
-    parents = parents_of(metadata_file, ids)
+    parents = parents_of(metadata, ids)
     order = {step: place for place, step in enumerate(PIPELINE_ORDER)}
     return [
         ArtifactRow(

@@ -3,27 +3,25 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
+
+from tfx_pipeline.metadata_place import MetadataPlace, open_metadata
 
 _INPUTS = (metadata_store_pb2.Event.INPUT, metadata_store_pb2.Event.DECLARED_INPUT)
 _OUTPUTS = (metadata_store_pb2.Event.OUTPUT, metadata_store_pb2.Event.DECLARED_OUTPUT)
 
 
-def parents_of(metadata: Path, artifacts: Iterable[int]) -> dict[int, tuple[int, ...]]:
+def parents_of(metadata: MetadataPlace | Path, artifacts: Iterable[int]) -> dict[int, tuple[int, ...]]:
     """For each artifact the artifacts that went into the step that made it, ascending; none where that is not known.
 
     Args:
-        metadata: The SQLite file; nothing is known where it is not there.
+        metadata: Where runs are recorded, a path is a SQLite file; nothing is known where it is not there.
         artifacts: Ids.
     """
     wanted = sorted(set(artifacts))
-    if not wanted or not metadata.is_file():
+    if not wanted or not (metadata.is_file() if isinstance(metadata, Path) else metadata.is_there):
         return dict.fromkeys(wanted, ())
-    connection = metadata_store_pb2.ConnectionConfig()
-    connection.sqlite.filename_uri = str(metadata)
-    connection.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
-    store = metadata_store.MetadataStore(connection)
+    store = open_metadata(metadata)
     made_by: dict[int, int] = {}
     for event in store.get_events_by_artifact_ids(wanted):
         if event.type in _OUTPUTS:

@@ -15,6 +15,7 @@ from components.records.record_format import RecordFormat
 from components.training.history import HISTORY_FILE, EpochRecord
 from tfx_pipeline.config import Config
 from tfx_pipeline.data_set import DataSet, Places
+from tfx_pipeline.metadata_place import metadata_of
 from tfx_pipeline.outcome import Outcome
 from tfx_pipeline.pipeline import record_format
 from tfx_pipeline.report import area_tables, charts, data_facts, figure_rows, lineage, map_pictures
@@ -165,7 +166,7 @@ def _lineage(config: Config, data: DataSet, places: Places, record: RunRecord, o
         "run": record.name,
         "code": lineage.code_revision(),
         "packages": lineage.package_versions(),
-        "artifacts": lineage.artifact_rows(record, places.metadata),
+        "artifacts": lineage.artifact_rows(record, metadata_of(config, places)),
         "config_yaml": lineage.config_yaml(config),
         "previous": lineage.previous_version(outcome),
         "commands": lineage.usage(config, places, outcome),
