@@ -4,10 +4,12 @@ The pipeline is the one that `eoseg run` runs: `tfx_pipeline.pipeline.build_pipe
 ready for a cluster by the passes beside this module.
 """
 
+import errno
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,14 +55,32 @@ def compile_pipeline(config: Config, output: Path, say: Callable[[str], None] = 
     Raises:
         EosegError: If the tiles cannot be found, or the options do not fit together.
     """
-    documents = compiled(config, say)
-    output.parent.mkdir(parents=True, exist_ok=True)
     part = output.with_name(f".{output.name}.{os.getpid()}.part")
     try:
-        part.write_text(as_yaml(documents), encoding="utf-8")
-        part.replace(output)
+        with _said_of(output):  # before the half minute that compiling takes
+            if output.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            output.parent.mkdir(parents=True, exist_ok=True)
+            part.touch()
+        text = as_yaml(compiled(config, say))
+        with _said_of(output):
+            part.write_text(text, encoding="utf-8")
+            part.replace(output)
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _said_of(output: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(
+            f"{output} cannot be written: {error.strerror or error}",
+            "a file in a folder that this user can write to, with room",
+            "choose another --output, or make room",
+        ) from error
 
 
 def as_yaml(documents: list[Spec]) -> str:

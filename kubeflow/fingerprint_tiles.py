@@ -26,9 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--memory", type=Path, help="remembers the digests of unchanged files")
     arguments = parser.parse_args(argv)
     executor_input = json.loads(arguments.executor_input)
-    parameters = filled(executor_input["inputs"]["parameterValues"])
     output = Path(executor_input["outputs"]["parameters"][FINGERPRINT]["outputFile"])
     try:
+        parameters = filled(executor_input["inputs"]["parameterValues"])
         fingerprint = files_fingerprint(json.loads(parameters[FILES]), arguments.memory)
     except EosegError as error:
         print(f"eoseg: error: {error}", file=sys.stderr)

@@ -26,6 +26,10 @@ from tfx_pipeline.kubeflow_request import RunRequest, SubmittedRun
 HEALTH = "/apis/v2beta1/healthz"
 ANSWER_SECONDS = 20.0
 FINISHED = ("SUCCEEDED", "FAILED", "SKIPPED", "CANCELED")
+MOST_MISSES = 5
+"""Looks at a run, one after the other, that may fail: a run takes hours, and connections break in hours."""
+MOST_AT_ONCE = 10
+"""Of a schedule's runs: the API server's own limit."""
 
 
 class SubmitError(EosegError, RuntimeError):
@@ -45,7 +49,8 @@ def submit(file: Path, options: SubmitOptions, request: RunRequest, say: Callabl
         MissingFileError, ConfigError: If there is no such pipeline, or no endpoint is named.
         SubmitError: If the endpoint does not answer, refuses, or the run is not at its end in time.
     """
-    pipeline = _name_in(file, request)
+    pipeline, parameters = _checked(file, request)
+    _check_schedule(request)
     endpoint = (options.endpoint or "").rstrip("/")
     if not endpoint.startswith(("http://", "https://")):
         raise ConfigError(
@@ -65,7 +70,7 @@ def submit(file: Path, options: SubmitOptions, request: RunRequest, say: Callabl
             "experiment_id": experiment.experiment_id,
             "job_name": request.name,
             "pipeline_package_path": str(file),
-            "params": request.parameters,
+            "params": parameters,
             "pipeline_root": request.pipeline_root,
             "service_account": options.service_account,
         }
@@ -91,10 +96,27 @@ def submit(file: Path, options: SubmitOptions, request: RunRequest, say: Callabl
 
 def _wait(client: Any, run_id: str, link: str, request: RunRequest, say: Callable[[str], None]) -> SubmittedRun:
     """Looks at the run until it is at its end; kfp's own wait does not know a cancelled run for finished."""
+    import kfp_server_api
+    import urllib3
+
     until = time.monotonic() + (request.wait_seconds or 0)
-    last = ""
+    last, misses = "", 0
     while True:
-        run = client.get_run(run_id)
+        try:
+            run = client.get_run(run_id)
+        except (kfp_server_api.ApiException, urllib3.exceptions.HTTPError) as error:
+            code = getattr(error, "status", None)
+            misses += 1
+            if (code or 503) >= 500 and misses <= MOST_MISSES and time.monotonic() < until:
+                time.sleep(request.poll_seconds)
+                continue
+            said = f"the endpoint answers {code} {getattr(error, 'reason', '')}" if code else str(error)
+            raise SubmitError(
+                f"run {run_id} goes on, and can no longer be looked at: {said}",
+                "an endpoint that answers, and a token that is good until the run's end",
+                f"look at {link}; do not submit it again",
+            ) from error
+        misses = 0
         state = str(run.state or "PENDING").upper()
         if state != last:
             say(state.lower())
@@ -110,8 +132,22 @@ def _wait(client: Any, run_id: str, link: str, request: RunRequest, say: Callabl
         time.sleep(min(request.poll_seconds, max(0.0, until - time.monotonic())))
 
 
-def _name_in(file: Path, request: RunRequest) -> str:
-    """The pipeline's name; what cannot be a pipeline, or has other parameters, is refused here."""
+def _check_schedule(request: RunRequest) -> None:
+    # The server takes five fields for six without the last: "0 3 * * 1" would run every hour of January.
+    if request.cron is not None and not request.cron.startswith("@") and len(request.cron.split()) != 6:
+        raise ConfigError(
+            f"--cron '{request.cron}' has {len(request.cron.split())} fields",
+            "six: second, minute, hour, day of the month, month, day of the week",
+            "put the seconds first: '0 0 3 * * 1' is Mondays at three",
+        )
+    if request.every_seconds is not None and request.every_seconds < 1:
+        raise ConfigError(f"--every {request.every_seconds}", "seconds, 1 or more", "correct it")
+    if not 1 <= request.at_once <= MOST_AT_ONCE:
+        raise ConfigError(f"--at-once {request.at_once}", f"1 to {MOST_AT_ONCE}", "correct it")
+
+
+def _checked(file: Path, request: RunRequest) -> tuple[str, dict[str, Any]]:
+    """The pipeline's name, and the run's parameters in the pipeline's types; what does not fit is refused here."""
     if not file.is_file():
         raise MissingFileError(f"there is no file {file}", "a compiled pipeline", "run `eoseg kubeflow compile` first")
     try:
@@ -127,7 +163,20 @@ def _name_in(file: Path, request: RunRequest) -> str:
         raise ConfigError(
             f"the pipeline has no parameter '{unknown[0]}'", f"one of {', '.join(sorted(known))}", "correct --parameter"
         )
-    return name
+    typed = {key: _typed(key, str(known[key].get("parameterType")), value) for key, value in request.parameters.items()}
+    return name, typed
+
+
+def _typed(name: str, kind: str, value: Any) -> Any:
+    if kind != "NUMBER_INTEGER":
+        return value
+    try:
+        number = int(value)
+    except ValueError as error:
+        raise ConfigError(f"--parameter {name}={value}", "a whole number", "correct it") from error
+    if number < 0:
+        raise ConfigError(f"--parameter {name}={value}", "0 or more", "correct it")
+    return number
 
 
 def _check_endpoint(endpoint: str, request: RunRequest) -> None:

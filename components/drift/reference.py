@@ -98,9 +98,19 @@ def read_reference(path: Path) -> ReferenceStatistics:
             "the statistics of its training that a version is published with",
             "name a version that this EOSeg published, or run the pipeline again",
         ) from error
-    except (ValidationError, UnicodeDecodeError) as error:
+    except (OSError, ValidationError, UnicodeDecodeError) as error:
         raise DataError(
-            f"{file} cannot be read: {str(error).splitlines()[0]}",
+            f"{file} cannot be read: {said_of(error)}",
             "the statistics of a version",
             "publish the version again",
         ) from error
+
+
+def said_of(error: Exception) -> str:
+    """What is wrong with a file, in one line: of a validation, its first finding and where."""
+    if isinstance(error, ValidationError):
+        found = error.errors(include_input=False, include_url=False)
+        place = ".".join(map(str, found[0]["loc"]))
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        return f"{place}{': ' if place else ''}{found[0]['msg']}{more}"
+    return str(error).splitlines()[0]

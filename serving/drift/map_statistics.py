@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt, ValidationError, field_validator
 
 from components.drift.band_histogram import BandHistogram
+from components.drift.reference import said_of
 from components.errors import ConfigError, DataError
 from components.options import Options
 from serving.finished_map import whole_or_nothing
@@ -92,7 +93,7 @@ def read_statistics(path: Path) -> MapStatistics:
         return MapStatistics.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise DataError(
-            f"{path} cannot be read: {str(error).splitlines()[0]}",
+            f"{path} cannot be read: {said_of(error)}",
             "statistics as `eoseg predict --monitor` writes them",
             "delete it, or move it elsewhere",
         ) from error

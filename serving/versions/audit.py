@@ -3,6 +3,7 @@
 The chain shows a line that was changed, removed or put in later; it does not keep anyone from cutting the log's end.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -62,7 +63,10 @@ def append_entry(registry: Registry, entry: AuditEntry) -> None:
             line = "\n" + line
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
-            os.write(descriptor, line.encode())
+            size = os.fstat(descriptor).st_size
+            if os.write(descriptor, line.encode()) < len(line.encode()):  # a full disk takes what it can
+                os.ftruncate(descriptor, size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

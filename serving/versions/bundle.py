@@ -14,6 +14,7 @@ import json
 import os
 import stat
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from components.options import Options
 from components.publishing.versions import read_provenance
 from serving.versions.change import Say
 from serving.versions.lineage import Lineage
-from serving.versions.registry import Registry
+from serving.versions.registry import HIGHEST, Registry
 from serving.versions.registry_error import RegistryError
 
 BUNDLE_FORMAT = 1
@@ -48,7 +49,7 @@ class BundleList(Options):
 
     format: int
     model: str
-    version: int = Field(ge=0)
+    version: int = Field(ge=0, le=HIGHEST)
     model_digest: str | None
     """As it was pushed; None of a version that EOSeg has not pushed."""
     files: dict[str, BundledFile]
@@ -95,7 +96,8 @@ def export_bundle(
             "choose another path, or make room",
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # a read-only disk says so of files that are not there, too
+            part.unlink(missing_ok=True)
     return listed
 
 

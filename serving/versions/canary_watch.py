@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from serving.call_error import CallError
 from serving.versions.canary_state import Canary, read_canary
 from serving.versions.change import Say, ServerOptions
 from serving.versions.observations import MapObservation, observations_folder, read_observations
@@ -35,7 +36,6 @@ def watch_canary(
     Raises:
         RegistryError: If no canary is on trial, or it cannot be withdrawn.
         MissingFileError: If there is no folder of observations.
-        CallError: If a server does not answer.
     """
     canary = read_canary(registry)
     stable = config_before(registry)[1].get(STABLE)
@@ -55,8 +55,19 @@ def watch_canary(
             f"{rule.chance:.3f})"
             for rule in verdict.breaches
         )
-        withdraw_canary(registry, servers, reason=f"watch: {reason}", wait_seconds=wait_seconds, say=say)
+        _withdraw(registry, servers, f"watch: {reason}", wait_seconds, say)
     return verdict
+
+
+def _withdraw(registry: Registry, servers: ServerOptions, reason: str, wait_seconds: float, say: Say) -> None:
+    """A server that is away must not keep a bad canary on trial: clients read its share from the file."""
+    try:
+        withdraw_canary(registry, servers, reason=reason, wait_seconds=wait_seconds, say=say)
+    except CallError as error:
+        say(
+            f"{error.problem}; the canary is withdrawn in {registry.config_file} alone, until a change names the server"
+        )
+        withdraw_canary(registry, ServerOptions(), reason=reason, wait_seconds=wait_seconds, say=say)
 
 
 def _counts(item: MapObservation, registry: Registry, canary: Canary) -> bool:

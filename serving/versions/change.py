@@ -24,8 +24,15 @@ from components.options import Options
 from serving.channel import ChannelOptions
 from serving.versions.audit import AuditEntry, append_entry
 from serving.versions.canary_state import Canary, now, read_canary, write_canary
-from serving.versions.lock import who
-from serving.versions.model_entry import ModelEntry, config_with, entry_of, read_config, specific
+from serving.versions.lock import config_lock, who
+from serving.versions.model_entry import (
+    ModelEntry,
+    config_as_before,
+    config_with,
+    entry_of,
+    read_config,
+    specific,
+)
 from serving.versions.moves import Move
 from serving.versions.registry import Registry, write_whole
 from serving.versions.registry_error import RegistryError
@@ -61,7 +68,7 @@ class Pending(Options):
 
 
 def apply_move(registry: Registry, move: Move, servers: ServerOptions, reason: str, say: Say = lambda _: None) -> None:
-    """Makes a change; call it with the registry's lock held, after `finish_interrupted`.
+    """Makes a change; call it with both locks held, after `finish_interrupted`.
 
     Args:
         registry: Of the model.
@@ -96,7 +103,11 @@ def apply_move(registry: Registry, move: Move, servers: ServerOptions, reason: s
         controls = [
             stack.enter_context(ServerControl(address, registry.name, servers.channel)) for address in servers.addresses
         ]
-        states = [control.states() for control in controls]  # all must answer, before anything is changed
+        try:
+            states = [control.states() for control in controls]  # all must answer, before anything is changed
+        except EosegError as error:
+            _log(registry, pending, f"refused: {error.problem}", servers.addresses)
+            raise
         write_whole(registry.own / PENDING_FILE, pending.model_dump_json(indent=1))
         try:
             _load_and_label(registry, pending, entry, controls, states, servers.load_seconds, say)
@@ -106,9 +117,17 @@ def apply_move(registry: Registry, move: Move, servers: ServerOptions, reason: s
             _log(registry, pending, f"undone: {problem}", servers.addresses)
             (registry.own / PENDING_FILE).unlink()
             raise
-        _finish(registry, pending)
-        _log(registry, pending, "done", servers.addresses)
-        (registry.own / PENDING_FILE).unlink()
+        try:
+            _finish(registry, pending, pending.after_text)
+            _log(registry, pending, "done", servers.addresses)
+            (registry.own / PENDING_FILE).unlink()
+        except EosegError as error:
+            raise RegistryError(
+                f"the change is made, and servers and clients follow it, but it is not written down whole: "
+                f"{error.problem}",
+                error.expected,
+                f"{error.remedy}; the next change writes the rest",
+            ) from error
         for control in controls:
             try:
                 control.reload(pending.after_text)
@@ -116,13 +135,13 @@ def apply_move(registry: Registry, move: Move, servers: ServerOptions, reason: s
                 say(f"{control.address} serves more versions than it needs: {error}")
 
 
-def finish_interrupted(registry: Registry, say: Say = lambda _: None) -> None:
-    """Finishes or undoes what a process that was killed left; call it with the lock held.
+def finish_interrupted(registry: Registry, say: Say = lambda _: None, wait_seconds: float = 0.0) -> None:
+    """Finishes or undoes what a process that was killed left; call it with the model's lock held, the file's free.
 
     Servers hear of it with the next change: until then they serve what they need, and perhaps one version more.
 
     Raises:
-        RegistryError: If the file that says what was intended cannot be read.
+        RegistryError: If the file that says what was intended cannot be read, or another model's change is at work.
     """
     path = registry.own / PENDING_FILE
     if not path.exists():
@@ -134,14 +153,17 @@ def finish_interrupted(registry: Registry, say: Say = lambda _: None) -> None:
             f"{path} cannot be read: {error}", "what an interrupted change intended", "look at models.config, then "
             "delete this file"
         ) from error  # fmt: skip
-    if entry_of(registry, read_config(registry)).labels == pending.after_labels:
-        _finish(registry, pending)
-        outcome = "done: finished after an interruption"
-    else:
-        _restore(registry, pending)
-        outcome = "undone: it was interrupted"
-    _log(registry, pending, outcome, ())
-    path.unlink()
+    with config_lock(registry, f"versions {pending.verb}", wait_seconds):
+        text = read_config(registry)
+        if entry_of(registry, text).labels == pending.after_labels:
+            # Not the text as it was meant: someone may have changed another model's entry since.
+            _finish(registry, pending, config_with(registry, text, entry_of(registry, pending.after_text)))
+            outcome = "done: finished after an interruption"
+        else:
+            _restore(registry, pending)
+            outcome = "undone: it was interrupted"
+        _log(registry, pending, outcome, ())
+        path.unlink()
     say(f"`{pending.verb}` by {pending.who} was interrupted; {outcome}")
 
 
@@ -181,16 +203,17 @@ def _load_and_label(
     say(f"{registry.config_file}: " + ", ".join(f"{k} = {v}" for k, v in sorted(pending.after_labels.items())))
 
 
-def _finish(registry: Registry, pending: Pending) -> None:
-    write_whole(registry.config_file, pending.after_text)
+def _finish(registry: Registry, pending: Pending, text: str) -> None:
+    write_whole(registry.config_file, text)
     write_canary(registry, pending.after_canary)
 
 
 def _restore(registry: Registry, pending: Pending) -> None:
-    if pending.before_text is None:
+    text = config_as_before(registry, read_config(registry), pending.before_text)
+    if text is None:
         registry.config_file.unlink(missing_ok=True)
     else:
-        write_whole(registry.config_file, pending.before_text)
+        write_whole(registry.config_file, text)
     write_canary(registry, pending.before_canary)
 
 
@@ -201,7 +224,19 @@ def _undo(
     controls: Sequence[ServerControl],
     states: Sequence[dict[int, ServedState]],
 ) -> None:
-    _restore(registry, pending)
+    try:
+        _restore(registry, pending)
+    finally:  # a disk that is full keeps no server from going back
+        _tell_before(registry, pending, entry, controls, states)
+
+
+def _tell_before(
+    registry: Registry,
+    pending: Pending,
+    entry: ModelEntry,
+    controls: Sequence[ServerControl],
+    states: Sequence[dict[int, ServedState]],
+) -> None:
     for control, before in zip(controls, states, strict=True):
         available = {version for version, state in before.items() if state.state == "AVAILABLE"}
         known = {label: version for label, version in entry.labels.items() if version in available}

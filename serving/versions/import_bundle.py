@@ -6,8 +6,10 @@ encrypted members; archives that unpack to more than a model ever is; bytes that
 says. The version is unpacked beside the others and gets its number by one rename, when everything was found right.
 """
 
+import errno
 import hashlib
 import json
+import lzma
 import os
 import shutil
 import stat
@@ -38,7 +40,7 @@ from serving.versions.integrity import refuse_changed
 from serving.versions.lineage import Lineage, write_lineage
 from serving.versions.lock import registry_lock
 from serving.versions.operations import log_change
-from serving.versions.registry import Registry, is_whole, write_whole
+from serving.versions.registry import HIGHEST, Registry, is_whole, write_whole
 from serving.versions.registry_error import RegistryError
 
 STAGING = "staging"
@@ -49,6 +51,9 @@ _ENCRYPTED = 0x1
 _LONGEST_LIST = 16 << 20
 _LONGEST_LINEAGE = 64 << 20
 """Both are read into memory; a lineage of ten thousand tiles has some megabytes."""
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError)
+"""What Python's zipfile says of damaged archives; ValueError of offsets and dates that cannot be."""
 
 
 def import_bundle(
@@ -57,6 +62,7 @@ def import_bundle(
     *,
     limits: BundleLimits | None = None,
     number: int | None = None,
+    of_model: str | None = None,
     reason: str = "",
     wait_seconds: float = 0.0,
     say: Say = lambda _: None,
@@ -68,6 +74,7 @@ def import_bundle(
         path: The archive.
         limits: Of what it unpacks to.
         number: The version's number here; None keeps its own, or takes the next where another version has it.
+        of_model: The model's name where the bundle comes from; None if it is the same as here.
         reason: For the audit log.
         wait_seconds: For another change that is at work.
         say: Told what comes of it.
@@ -81,13 +88,15 @@ def import_bundle(
     """
     if not path.is_file():
         raise MissingFileError(f"{path} does not exist", "a bundle of `eoseg versions export`", "correct the path")
+    if number is not None and not 0 < number <= HIGHEST:
+        raise RegistryError(f"--as {number}", f"1 to {HIGHEST}, as model servers count", "choose another number")
     with registry_lock(registry, "versions import", wait_seconds):
-        finish_interrupted(registry, say)
+        finish_interrupted(registry, say, wait_seconds)
         _finish_log(registry)
         shutil.rmtree(registry.own / STAGING, ignore_errors=True)  # of an import that was killed
         staging = registry.own / STAGING / f"{os.getpid()}"
         try:
-            listed = _unpack(path, staging, limits or BundleLimits())
+            listed = _unpack(path, staging, limits or BundleLimits(), of_model or registry.name)
             version = _number(registry, staging / "version", listed, number)
             if version is None:
                 say(f"version {listed.version} is there already, with the very same files")
@@ -99,20 +108,32 @@ def import_bundle(
             (staging / "version").rename(registry.version_folder(version))
             log_change(registry, "import", version, reason, "done", details)
             begun.unlink()
-        except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        except OSError as error:
+            if error.errno not in _OF_THE_DISK:
+                raise _unreadable(path, error) from error
             raise RegistryError(
-                f"{path} cannot be unpacked: {error}", "a bundle of `eoseg versions export`", "fetch it again"
+                f"{path} cannot be unpacked into {staging}: {error.strerror}",
+                "a folder that can be written, with room for the version",
+                "make room, or correct its permissions",
             ) from error
+        except _UNREADABLE as error:
+            raise _unreadable(path, error) from error
         finally:
             shutil.rmtree(registry.own / STAGING, ignore_errors=True)
     say(f"version {version} is imported into {registry.version_folder(version)}")
     return version
 
 
-def _unpack(path: Path, staging: Path, limits: BundleLimits) -> BundleList:
+def _unpack(path: Path, staging: Path, limits: BundleLimits, model: str) -> BundleList:
     with zipfile.ZipFile(path) as archive:
         members = checked_members(archive, path, limits)
         listed = _read_list(archive, path, members)
+        if listed.model != model:
+            raise RegistryError(
+                f"{path} is refused: it is a version of the model '{listed.model}'",
+                f"one of '{model}'",
+                f"name that model's folder; or, if it is to be served under this name, --of-model {listed.model}",
+            )
         named = set(listed.files) | {LIST_FILE}
         for kind, names in (("has", set(members) - named), ("lacks", named - set(members))):
             if names:
@@ -281,6 +302,10 @@ def _keep_lineage(registry: Registry, file: Path, version: int) -> None:
 def _folded(name: str) -> str:
     """The same for names that a file system may take for one: case, and Unicode's ways to write a letter."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _unreadable(path: Path, error: Exception) -> RegistryError:
+    return RegistryError(f"{path} cannot be unpacked: {error}", "a bundle of `eoseg versions export`", "fetch it again")
 
 
 def _refused(path: Path, problem: str, expected: str) -> RegistryError:

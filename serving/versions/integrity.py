@@ -43,7 +43,14 @@ def refuse_changed(version_folder: Path) -> None:
     Raises:
         RegistryError: If they differ.
     """
-    pushed = read_provenance(version_folder).get("model_digest")
+    try:
+        pushed = dict(read_provenance(version_folder)).get("model_digest")
+    except (OSError, ValueError, TypeError) as error:
+        raise RegistryError(
+            f"{version_folder / PROVENANCE_FILE} cannot be read: {error}",
+            "what was written when the version was pushed",
+            "publish the version again, or import it from its bundle; retire this one",
+        ) from error
     if pushed is None or pushed in exported_digests(version_folder):
         return
     raise RegistryError(

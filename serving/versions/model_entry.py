@@ -1,11 +1,13 @@
 """One model's entry in `models.config`, read and replaced; whatever else the file says stays as it is."""
 
+from pathlib import Path
 from typing import Any
 
 from google.protobuf import text_format
 from pydantic import Field
 from tensorflow_serving.config import model_server_config_pb2
 
+from components.errors import ConfigError
 from components.options import Options
 from serving.config_text import parse_message, read_config_text
 from serving.deploy.models_config import models_of
@@ -89,6 +91,55 @@ def config_with(registry: Registry, text: str | None, entry: ModelEntry) -> str:
         chosen.specific.versions.extend(entry.policy.versions)
     own.version_labels.update(entry.labels)
     rendered: str = text_format.MessageToString(config)
+    return rendered
+
+
+def refuse_elsewhere(registry: Registry, text: str | None) -> None:
+    """Refuses a `models.config` that has the model served from another folder of this machine: a copied or moved one.
+
+    A path that is not there passes: it may be the folder as servers in containers see it.
+
+    Raises:
+        ConfigError: If it is so, or the text is no such file.
+    """
+    for model in _parsed(registry, text).model_config_list.config:
+        place = Path(model.base_path)
+        if model.name != registry.name or registry.served_path or not place.is_dir():
+            continue
+        if not registry.folder.is_dir() or not place.samefile(registry.folder):
+            raise ConfigError(
+                f"{registry.config_file} has '{model.name}' served from {place}, not from {registry.folder}",
+                "the folder whose versions are changed",
+                f"name {place}; or, if servers shall read this one from now on, add --base-path {registry.folder}",
+            )
+
+
+def config_as_before(registry: Registry, text: str | None, before: str | None) -> str | None:
+    """`models.config` with the model's entry as it once was, and whatever else the file says now.
+
+    Args:
+        registry: Of the model.
+        text: Of the file now; None where there is none.
+        before: Of the file then; None where there was none.
+
+    Returns:
+        The very text of then where nothing else has changed since; None where there need be no file.
+
+    Raises:
+        ConfigError: If a text is no such file.
+    """
+    if text is None:
+        return before
+    now, then = _parsed(registry, text), _parsed(registry, before)
+    own = [model for model in then.model_config_list.config if model.name == registry.name]
+    for config in (now, then):
+        others = [model for model in config.model_config_list.config if model.name != registry.name]
+        del config.model_config_list.config[:]
+        config.model_config_list.config.extend(others)
+    if now == then or (before is None and not now.model_config_list.config):
+        return before
+    now.model_config_list.config.extend(own)
+    rendered: str = text_format.MessageToString(now)
     return rendered
 
 

@@ -1,9 +1,10 @@
 """What promoting, trying out and rolling back mean for the labels; pure functions."""
 
+import re
 from dataclasses import dataclass
 
 from serving.versions.canary_state import Canary
-from serving.versions.registry import CANARY, PREVIOUS, STABLE
+from serving.versions.registry import CANARY, NEWEST, PREVIOUS, STABLE
 from serving.versions.registry_error import RegistryError
 
 
@@ -30,8 +31,15 @@ def promote(
     """Gives a label to a version; as `stable`, the version before becomes `previous`, and a canary of it ends.
 
     Raises:
-        RegistryError: If the label is one that the registry gives by itself.
+        RegistryError: If the label is one that the registry gives by itself, or could be taken for another name of
+            a version.
     """
+    if not re.fullmatch(r"[^\W\d][\w.-]{0,62}", label) or label == NEWEST:
+        raise RegistryError(
+            f"label {label!r}",
+            f"a letter, then letters, digits, '_', '-' and '.', 63 in all at most; not '{NEWEST}'",
+            "choose another: numbers and the word name versions themselves",
+        )
     if label in (CANARY, PREVIOUS):
         raise RegistryError(
             f"label '{label}' is given by `canary` and by promoting to {STABLE}",

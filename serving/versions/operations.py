@@ -7,8 +7,8 @@ from serving.versions.audit import AuditEntry, append_entry, read_audit, stable_
 from serving.versions.canary_state import Canary, now, read_canary
 from serving.versions.change import Say, ServerOptions, apply_move, finish_interrupted
 from serving.versions.integrity import refuse_changed
-from serving.versions.lock import registry_lock, who
-from serving.versions.model_entry import entry_of, read_config
+from serving.versions.lock import config_lock, registry_lock, who
+from serving.versions.model_entry import entry_of, read_config, refuse_elsewhere
 from serving.versions.moves import Move, begin_canary, end_canary, promote, roll_back
 from serving.versions.registry import STABLE, Registry
 
@@ -17,7 +17,7 @@ _silent: Say = lambda _: None  # noqa: E731
 
 def promote_version(
     registry: Registry,
-    version: int,
+    version: int | str,
     servers: ServerOptions,
     *,
     label: str = STABLE,
@@ -30,7 +30,8 @@ def promote_version(
 
     Args:
         registry: Of the model.
-        version: That is there.
+        version: That is there: its number, one of its labels, or `newest`, as they are once no other change is at
+            work. (`promote canary` that has waited for `watch` must not promote what that has just withdrawn.)
         servers: To tell.
         label: Which.
         keep_previous: Whether the version that was stable stays loaded as `previous`, so that rolling back takes no
@@ -46,15 +47,16 @@ def promote_version(
     """
 
     def move(labels: dict[str, int], canary: Canary | None) -> Move:
-        refuse_changed(registry.check_there(version))
-        return promote(labels, canary, version, label, keep_previous=keep_previous)
+        number = registry.named(version, labels)
+        refuse_changed(registry.check_there(number))
+        return promote(labels, canary, number, label, keep_previous=keep_previous)
 
     _change(registry, "promote", version, move, servers, reason, wait_seconds, say)
 
 
 def set_canary(
     registry: Registry,
-    version: int,
+    version: int | str,
     percent: float,
     servers: ServerOptions,
     *,
@@ -65,8 +67,9 @@ def set_canary(
     """Gives a share of the tiles to a version; arguments and errors as of `promote_version`."""
 
     def move(labels: dict[str, int], canary: Canary | None) -> Move:
-        refuse_changed(registry.check_there(version))
-        return begin_canary(labels, canary, version, percent, now())
+        number = registry.named(version, labels)
+        refuse_changed(registry.check_there(number))
+        return begin_canary(labels, canary, number, percent, now())
 
     _change(registry, "canary", version, move, servers, reason, wait_seconds, say)
 
@@ -82,7 +85,7 @@ def roll_back_stable(
     registry: Registry,
     servers: ServerOptions,
     *,
-    to: int | None = None,
+    to: int | str | None = None,
     reason: str = "",
     wait_seconds: float = 0.0,
     say: Say = _silent,
@@ -90,7 +93,8 @@ def roll_back_stable(
     """Makes the version before the stable one stable again; arguments and errors as of `promote_version`."""
 
     def move(labels: dict[str, int], canary: Canary | None) -> Move:
-        planned = roll_back(labels, canary, stable_history(read_audit(registry)[0]), registry.versions, to)
+        number = None if to is None else registry.named(to, labels)
+        planned = roll_back(labels, canary, stable_history(read_audit(registry)[0]), registry.versions, number)
         registry.check_there(planned.version)
         return planned
 
@@ -123,7 +127,7 @@ def log_change(
 def _change(
     registry: Registry,
     verb: str,
-    version: int | None,
+    version: int | str | None,
     plan: Callable[[dict[str, int], Canary | None], Move],
     servers: ServerOptions,
     reason: str,
@@ -131,11 +135,14 @@ def _change(
     say: Say,
 ) -> None:
     with registry_lock(registry, f"versions {verb}", wait_seconds):
-        finish_interrupted(registry, say)
-        _, labels, canary = config_before(registry)
-        try:
-            move = plan(labels, canary)
-        except EosegError as error:
-            log_change(registry, verb, version, reason, f"refused: {error.problem}", {})
-            raise
-        apply_move(registry, move, servers, reason, say)
+        finish_interrupted(registry, say, wait_seconds)
+        with config_lock(registry, f"versions {verb}", wait_seconds):
+            text, labels, canary = config_before(registry)
+            refuse_elsewhere(registry, text)
+            try:
+                move = plan(labels, canary)
+            except EosegError as error:
+                number = int(str(version)) if str(version).isdecimal() else None
+                log_change(registry, verb, number, reason, f"refused: {error.problem}", {})
+                raise
+            apply_move(registry, move, servers, reason, say)

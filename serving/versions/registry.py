@@ -8,6 +8,8 @@ The registry lies in the model's folder so that a version is moved aside, or bro
 """
 
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,10 @@ REGISTRY_FOLDER = ".registry"
 MODELS_FILE = "models.config"
 STABLE, CANARY, PREVIOUS = "stable", "canary", "previous"
 """Labels: what everyone asks for; what a share of the tiles is given to; what `rollback` goes back to at once."""
+NEWEST = "newest"
+"""Stands for the highest version that is there."""
+HIGHEST = 2**63 - 1
+"""Model servers keep a version in a signed 64-bit number."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,30 @@ class Registry:
             )
         return folder
 
+    def named(self, text: str | int, labels: Mapping[str, int]) -> int:
+        """The version that a number, a label or `newest` names; it may not be there.
+
+        Args:
+            text: The name.
+            labels: As they are.
+
+        Raises:
+            RegistryError: If it names none.
+        """
+        if isinstance(text, int) or text.isdecimal():
+            return int(text)
+        there = self.versions
+        if text == NEWEST and there:
+            return there[-1]
+        if text not in labels:
+            raise RegistryError(
+                f"'{text}' names no version of {self.folder}",
+                f"a number ({', '.join(map(str, there)) or 'there are none'}), "
+                f"a label ({', '.join(labels) or 'there are none'}) or {NEWEST}",
+                "see `eoseg versions list`",
+            )
+        return labels[text]
+
 
 def registry_of(
     model_folder: Path, name: str | None = None, config_file: Path | None = None, served_path: str = ""
@@ -116,7 +146,8 @@ def write_whole(path: Path, text: str) -> None:
             os.fsync(target.fileno())
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # a read-only disk says so of files that are not there, too
+            part.unlink(missing_ok=True)
         raise RegistryError(
             f"{path} cannot be written: {error.strerror or error}",
             "a folder that this user can write to, with room",

@@ -2,7 +2,9 @@
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from serving.versions.audit import read_audit
 from serving.versions.canary_state import Canary
@@ -10,7 +12,7 @@ from serving.versions.change import Say, ServerOptions, finish_interrupted
 from serving.versions.lock import registry_lock
 from serving.versions.model_entry import ModelEntry, entry_of
 from serving.versions.operations import config_before, log_change
-from serving.versions.registry import Registry
+from serving.versions.registry import Registry, is_whole
 from serving.versions.registry_error import RegistryError
 from serving.versions.server_control import ServerControl
 
@@ -18,7 +20,12 @@ ASIDE = "retired"
 
 
 def retirable(
-    there: Sequence[int], entry: ModelEntry, canary: Canary | None, serving: set[int], keep: int
+    there: Sequence[int],
+    entry: ModelEntry,
+    canary: Canary | None,
+    serving: set[int],
+    keep: int,
+    broken: Collection[int] = (),
 ) -> list[int]:
     """The versions that may go, ascending: all but the newest `keep`, labelled, configured and serving ones.
 
@@ -27,13 +34,16 @@ def retirable(
         entry: What `models.config` says.
         canary: On trial.
         serving: Versions that a server has loaded.
-        keep: How many of the newest stay whatever they are.
+        keep: How many of the newest whole ones stay. Newer broken ones stay, too: one that is being copied in is
+            broken until it is there.
+        broken: Those that hold no SavedModel: where one is the newest, servers serve the one before.
     """
-    held = set(entry.labels.values()) | entry.served(list(there)) | serving
+    whole = sorted(set(there) - set(broken))
+    held = set(entry.labels.values()) | entry.served(list(there)) | entry.served(whole) | serving
     if canary is not None:
         held.add(canary.version)
-    newest = set(sorted(there)[max(0, len(there) - keep) :])
-    return [version for version in sorted(there) if version not in held | newest]
+    newest = whole[max(0, len(whole) - keep) :]
+    return [version for version in sorted(there) if version not in held and not (newest and version >= newest[0])]
 
 
 def retire(
@@ -71,7 +81,7 @@ def retire(
     if keep is not None and keep < 1:
         raise RegistryError(f"--keep {keep}", "1 or more", "keep at least one version")
     with registry_lock(registry, "versions retire", wait_seconds):
-        finish_interrupted(registry, say)
+        finish_interrupted(registry, say, wait_seconds)
         text, _, canary = config_before(registry)
         entry = entry_of(registry, text)
         serving: set[int] = set()
@@ -80,7 +90,9 @@ def retire(
                 serving |= {version for version, state in control.states().items() if state.state != "END"}
         if not dry_run:
             _empty(registry)  # of a retirement that was killed
-        going = retirable(registry.versions, entry, canary, serving, keep if keep is not None else 0)
+        there = registry.versions
+        broken = [version for version in there if not is_whole(registry.version_folder(version))]
+        going = retirable(there, entry, canary, serving, keep if keep is not None else 0, broken)
         if versions:
             for version in versions:
                 registry_has = version in registry.versions
@@ -95,15 +107,19 @@ def retire(
         for version in going:
             if not dry_run:
                 aside = _move_aside(registry, version)
-                log_change(registry, "retire", version, reason, "done", {"aside": aside})
+                try:
+                    log_change(registry, "retire", version, reason, "done", {"aside": aside.name})
+                except RegistryError:  # a full disk, perhaps, and this is what makes room
+                    _clear(aside)
+                    log_change(registry, "retire", version, reason, "done", {"aside": aside.name})
             say(f"version {version} {'would be' if dry_run else 'is'} retired")
         if not dry_run:
             _empty(registry)
     return going
 
 
-def _move_aside(registry: Registry, version: int) -> str:
-    """The name of its folder among the retired ones."""
+def _move_aside(registry: Registry, version: int) -> Path:
+    """Its folder among the retired ones."""
     aside = registry.own / ASIDE / f"{version}-{time.time_ns()}"
     try:
         aside.parent.mkdir(parents=True, exist_ok=True)
@@ -114,7 +130,17 @@ def _move_aside(registry: Registry, version: int) -> str:
             "a model folder that this user can write to",
             "correct its permissions",
         ) from error
-    return aside.name
+    return aside
+
+
+def _clear(aside: Path) -> None:
+    """Deletes all of a retired version but its folder, whose name the log must have before that goes."""
+    for child in aside.iterdir():
+        if child.is_dir() and not child.is_symlink():
+            shutil.rmtree(child, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                child.unlink()
 
 
 def _empty(registry: Registry) -> None:
@@ -127,5 +153,6 @@ def _empty(registry: Registry) -> None:
     for aside in asides:
         if aside.name not in logged:
             version = int(aside.name.partition("-")[0])
+            _clear(aside)
             log_change(registry, "retire", version, "", "done: finished after an interruption", {"aside": aside.name})
         shutil.rmtree(aside, ignore_errors=True)  # what cannot be deleted now is tried again by the next retirement

@@ -134,8 +134,8 @@ class ServerControl:
                     f"version {min(waiting)} is not AVAILABLE at {self.address} after {timeout:g} s (versions there: "
                     f"{known})",
                     "a version that loads, from the base_path in models.config as that server sees it",
-                    "see the server's log; give --timeout more seconds, or --base-path where a container sees another "
-                    "path",
+                    "see the server's log: it tries what fails again, and calls it LOADING meanwhile; give --timeout "
+                    "more seconds, or --base-path where a container sees another path",
                 )
             time.sleep(_LOOK_SECONDS)
 

@@ -50,7 +50,8 @@ def map_origin(path: Path) -> MapOrigin:
         ConfigError: If it is no map of EOSeg's.
     """
     if not path.is_file():
-        raise MissingFileError(f"{path} does not exist", "a map, or its STAC item", "correct the path")
+        problem = "is no file" if path.exists() else "does not exist"
+        raise MissingFileError(f"{path} {problem}", "a map, or its STAC item", "correct the path")
     tags = _of_item(path) if path.suffix.lower() in (".json", ".geojson") else _of_raster(path)
     try:
         return MapOrigin(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from components.options import Options
 from serving.versions.observations import MapObservation
@@ -38,6 +38,13 @@ class WatchOptions(Options):
     """How often dealing the same maps anew may make as large a difference."""
     permutations: PositiveInt = 1000
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> "WatchOptions":
+        least = 1 / (self.permutations + 1)
+        if self.chance < least:
+            raise ValueError(f"chance {self.chance:g}: {self.permutations} permutations tell no less than {least:.4f}")
+        return self
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ class FakeEndpoint:
 
     Args:
         token: Requests without it are refused with 401; None takes any.
-        states: What a run's state is at each look, the last one for good.
+        states: What a run's state is at each look, the last one for good; a number is an answer of that HTTP code.
         log_in_page: Answers every request as a log-in does that stands before the API.
     """
 
@@ -80,6 +80,8 @@ class FakeEndpoint:
         if url.path.startswith(f"{API}/runs/"):
             run = next(run for run in self.runs if run["run_id"] == url.path.rpartition("/")[2])
             state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+            if state.isdecimal():
+                return int(state), {"error": "not now"}
             failed = {"error": {"code": 13, "message": "step Trainer ran out of memory"}} if state == "FAILED" else {}
             return 200, {**run, "state": state, **failed}
         return 404, {"error": f"no {url.path}"}

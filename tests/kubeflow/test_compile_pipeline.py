@@ -204,3 +204,15 @@ def test_bad_input_gets_one_message_and_no_file(tmp_path: Path, capsys: pytest.C
     assert main(["kubeflow", "compile", "none.yaml", "-o", str(tmp_path / "p.yaml")]) == 2
     assert "there is no configuration file none.yaml" in capsys.readouterr().err
     assert not (tmp_path / "p.yaml").exists()
+
+
+@pytest.mark.parametrize("output", ["folder", "file/p.yaml"])
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_compiled(
+    output: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("a file")
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny_config(tmp_path)))  # of tiles that are not there
+    assert main(["kubeflow", "compile", str(tmp_path / "tiny.yaml"), "-o", str(tmp_path / output)]) == 2
+    assert f"{tmp_path / output} cannot be written" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder", "tiny.yaml"]

@@ -121,6 +121,8 @@ def test_the_fingerprint_is_that_of_the_files_where_they_are_now(tmp_path: Path)
     assert run() != first
     (tmp_path / "b.tif").unlink()
     assert fingerprint_tiles.main(["--executor_input", json.dumps(executor_input)]) == 2
+    executor_input["inputs"]["parameterValues"]["data_root"] = 'a "quoted" folder'
+    assert fingerprint_tiles.main(["--executor_input", json.dumps(executor_input)]) == 2
 
 
 def model(folder: Path, classes: str, weights: str = "w") -> Path:

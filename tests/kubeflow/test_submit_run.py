@@ -96,6 +96,24 @@ def test_waiting_has_an_end_of_its_own(tmp_path: Path, capsys: pytest.CaptureFix
     assert "run run-1 is still running" in capsys.readouterr().err
 
 
+def test_waiting_outlives_answers_that_fail_and_ends_where_the_token_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with FakeEndpoint(states=("RUNNING", "503", "503", "RUNNING", "SUCCEEDED")) as endpoint:
+        assert submit(tmp_path, "--wait", "--poll", "0.01", endpoint=endpoint.address) == 0
+    capsys.readouterr()
+    with FakeEndpoint(states=("RUNNING", "401")) as endpoint:
+        assert submit(tmp_path, "--wait", "--poll", "0.01", endpoint=endpoint.address) == 2
+    message = capsys.readouterr().err
+    assert "run run-1 goes on, and can no longer be looked at: the endpoint answers 401" in message
+    assert f"{endpoint.address}/#/runs/details/run-1" in message
+
+
+def test_a_folder_that_looks_like_a_number_stays_a_text(endpoint: FakeEndpoint, tmp_path: Path) -> None:
+    assert submit(tmp_path, "--parameter", "data_root=2025", endpoint=endpoint.address) == 0
+    assert endpoint.runs[0]["runtime_config"]["parameters"] == {"data_root": "2025"}
+
+
 def test_a_token_is_sent_and_a_wrong_one_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +192,11 @@ def test_what_the_server_refuses_is_shown_in_its_words(
         ([], "no Kubeflow Pipelines endpoint is named"),
         (["--endpoint", "http://h", "--parameter", "steps=3"], "the pipeline has no parameter 'steps'"),
         (["--endpoint", "http://h", "--parameter", "steps"], "--parameter KEY=VALUE"),
+        (["--endpoint", "http://h", "--parameter", "training_steps=many"], "--parameter training_steps=many"),
+        (["--endpoint", "http://h", "--parameter", "training_steps=-5"], "--parameter training_steps=-5"),
+        (["--endpoint", "http://h", "--cron", "0 3 * * 1"], "--cron '0 3 * * 1' has 5 fields"),
+        (["--endpoint", "http://h", "--every", "0"], "--every 0"),
+        (["--endpoint", "http://h", "--every", "60", "--at-once", "0"], "--at-once 0"),
         (["--endpoint", "ftp://h"], "kubeflow.submit.endpoint"),
         (["--endpoint", "https://h", "--ca-file", "/nowhere/ca"], "there is no file /nowhere/ca"),
         (["--endpoint", "http://h", "--wait", "--every", "60"], "--wait is given with a schedule"),

@@ -5,7 +5,6 @@ entry points of the group `eoseg.kubeflow` (docs/decisions).
 """
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -73,7 +72,7 @@ def submit(arguments: argparse.Namespace) -> int:
         options = options.model_copy(update={"endpoint": os.environ[ENDPOINT_VARIABLE]})
     request = RunRequest(
         name=arguments.name or config.name,
-        parameters=dict(_parameter(text) for text in arguments.parameter),
+        parameters=dict(pair("--parameter", text) for text in arguments.parameter),
         pipeline_root=config.kubeflow.pipeline_root if _is_store(config.kubeflow.pipeline_root) else None,
         cron=arguments.cron,
         every_seconds=arguments.every,
@@ -118,16 +117,6 @@ def _plug_in(name: str) -> Callable[..., Any]:
 
 def _is_store(root: str | None) -> bool:
     return root is not None and "://" in root
-
-
-def _parameter(text: str) -> tuple[str, Any]:
-    """`name=value`; a value that is a number is one."""
-    name, value = pair("--parameter", text)
-    try:
-        number = json.loads(value)
-    except ValueError:
-        return name, value
-    return name, number if isinstance(number, int | float) and not isinstance(number, bool) else value
 
 
 def _token(file: str | None) -> str | None:

@@ -71,8 +71,12 @@ def add_change(parser: argparse.ArgumentParser, *, loads: bool = True) -> None:
         )
 
 
-def asked(arguments: argparse.Namespace) -> Asked:
+def asked(arguments: argparse.Namespace, *, may_be_new: bool = False) -> Asked:
     """The model that the arguments name.
+
+    Args:
+        arguments: As parsed.
+        may_be_new: Its folder is made where it is not there, as for a first import.
 
     Raises:
         RegistryError, ConfigError, MissingFileError: If there is no such model.
@@ -99,7 +103,20 @@ def asked(arguments: argparse.Namespace) -> Asked:
         recorded = metadata_of(config, places)
         if metadata is None and recorded.is_there:
             metadata = recorded.sqlite if recorded.options.kind == "sqlite" else recorded
+    if may_be_new:
+        _make(folder)
     return Asked(registry_of(folder, name, config_file, getattr(arguments, "base_path", "")), metadata)
+
+
+def _make(folder: Path) -> None:
+    from serving.versions.registry_error import RegistryError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RegistryError(
+            f"{folder} cannot be made: {error.strerror or error}", "a folder for the model", "correct the path"
+        ) from error
 
 
 def server_options(arguments: argparse.Namespace) -> "ServerOptions":
@@ -137,22 +154,9 @@ def version_of(registry: "Registry", text: str) -> int:
         RegistryError: If it names none.
     """
     from serving.versions.operations import config_before
-    from serving.versions.registry_error import RegistryError
 
-    if text.isdecimal():
-        return int(text)
-    there = registry.versions
-    if text == "newest" and there:
-        return there[-1]
-    labels = config_before(registry)[1]
-    if text not in labels:
-        raise RegistryError(
-            f"'{text}' names no version of {registry.folder}",
-            f"a number ({', '.join(map(str, there)) or 'there are none'}), "
-            f"a label ({', '.join(labels) or 'there are none'}) or newest",
-            "see `eoseg versions list`",
-        )
-    return labels[text]
+    # A number needs no file: it must be found even where models.config cannot be read.
+    return int(text) if text.isdecimal() else registry.named(text, config_before(registry)[1])
 
 
 def lineages_of(model: Asked, versions: "list[int] | None" = None) -> "tuple[dict[int, Lineage], list[int] | None]":

@@ -22,6 +22,9 @@ def register(verbs: "argparse._SubParsersAction[Any]") -> None:
     bring.add_argument(
         "--as", type=int, dest="number", metavar="N", help="its number here (default: its own, or the next)"
     )
+    bring.add_argument(
+        "--of-model", metavar="NAME", help="take a bundle of the model NAME, and serve it under this one"
+    )
     bring.add_argument("--most-gb", type=float, metavar="GB", help="refuse what unpacks to more (default: 20)")
     add_change(bring, loads=False)
     bring.set_defaults(handler=run_import)
@@ -53,10 +56,11 @@ def run_import(arguments: argparse.Namespace) -> int:
             raise ConfigError(f"--most-gb {arguments.most_gb:g}", "above 0", "correct it")
         limits = BundleLimits(most_bytes=int(arguments.most_gb * 1e9))
     number = import_bundle(
-        asked(arguments).registry,
+        asked(arguments, may_be_new=Path(arguments.bundle).is_file()).registry,
         Path(arguments.bundle),
         limits=limits,
         number=arguments.number,
+        of_model=arguments.of_model,
         reason=arguments.reason,
         wait_seconds=arguments.wait,
         say=say,

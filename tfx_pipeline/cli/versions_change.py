@@ -64,7 +64,7 @@ def run_promote(arguments: argparse.Namespace) -> int:
     registry, servers = asked(arguments).registry, server_options(arguments)
     promote_version(
         registry,
-        version_of(registry, arguments.version),
+        arguments.version,
         servers,
         label=arguments.to,
         keep_previous=not arguments.drop_previous,
@@ -92,7 +92,7 @@ def run_canary(arguments: argparse.Namespace) -> int:
             raise ConfigError(f"--percent {percent:g}", "above 0, at most 100", "correct it; --end takes a canary off")
         set_canary(
             registry,
-            version_of(registry, arguments.version),
+            arguments.version,
             percent,
             servers,
             reason=arguments.reason,
@@ -108,7 +108,7 @@ def run_rollback(arguments: argparse.Namespace) -> int:
     from serving.versions.operations import roll_back_stable
 
     registry, servers = asked(arguments).registry, server_options(arguments)
-    to = None if arguments.to_version is None else version_of(registry, arguments.to_version)
+    to = arguments.to_version
     roll_back_stable(registry, servers, to=to, reason=arguments.reason, wait_seconds=arguments.wait, say=say)
     _say_of_file_only(servers.addresses)
     return 0

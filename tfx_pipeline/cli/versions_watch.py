@@ -59,7 +59,11 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         options = WatchOptions.model_validate(values)
     except ValidationError as error:
-        reasons = "; ".join(f"--{str(item['loc'][0]).replace('_', '-')}: {item['msg']}" for item in error.errors())
+        reasons = "; ".join(
+            "".join(f"--{str(name).replace('_', '-')}: " for name in item["loc"])
+            + str(item["msg"]).removeprefix("Value error, ")
+            for item in error.errors()
+        )
         raise ConfigError(reasons, "values in range", "see eoseg versions watch --help") from error
     if arguments.seconds is not None and arguments.every is None:
         raise ConfigError("--for without --every", "both", "add --every SECONDS")

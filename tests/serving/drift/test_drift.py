@@ -196,7 +196,7 @@ def test_the_newest_versions_maps_since_a_date_are_taken(tmp_path: Path) -> None
         drift_of_folder(seen, tmp_path)
     assert drift_of_folder(seen, tmp_path, Chosen(model="eoseg")).maps == 2
     (seen / "f.monitor.json").write_text("{}")
-    with pytest.raises(DataError, match=r"f.monitor.json cannot be read"):
+    with pytest.raises(DataError, match=r"f.monitor.json cannot be read: map: Field required \(and \d+ more\)"):
         drift_of_folder(seen, tmp_path)
     with pytest.raises(ConfigError, match="there is no folder"):
         drift_of_folder(tmp_path / "nowhere", tmp_path)

@@ -1,6 +1,7 @@
 """The audit log is only ever appended to, and shows where it was altered."""
 
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from serving.versions.audit import AuditEntry, append_entry, audit_path, read_audit, stable_history
 from serving.versions.registry import Registry, registry_of
+from serving.versions.registry_error import RegistryError
 
 
 def entry(number: int, verb: str = "promote", before: int | None = None, after: int | None = None) -> AuditEntry:
@@ -102,3 +104,12 @@ def test_the_history_is_the_stack_of_promotions_and_roll_backs(moves: list[int])
             stack.append(move)
             entries.append(entry(move, "promote", before, move))
     assert stable_history(entries) == stack
+
+
+def test_a_disk_that_takes_half_a_line_leaves_none(log: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = audit_path(log).read_bytes()
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:30]))
+    with pytest.raises(RegistryError, match="No space left"):
+        append_entry(log, entry(9))
+    assert audit_path(log).read_bytes() == before

@@ -1,7 +1,9 @@
 """Bundles: there and back to the byte, and nothing else gets in."""
 
+import errno
 import hashlib
 import json
+import os
 import shutil
 import stat
 import warnings
@@ -302,3 +304,41 @@ def test_a_link_in_a_version_is_not_exported(tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match="symbolic link"):
         export_bundle(registry, 1, tmp_path / "v.zip")
     assert [path.name for path in tmp_path.iterdir()] == ["served"]
+
+
+def test_another_models_bundle_is_refused_unless_it_is_named(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "here" / "roofs").mkdir(parents=True)
+    roofs = registry_of(tmp_path / "here" / "roofs")
+    refuse(roofs, bundle, "a version of the model 'eoseg'")
+    assert import_bundle(roofs, bundle, of_model="eoseg") in roofs.versions
+
+
+@pytest.mark.parametrize("number", [-5, 0, 2**63])
+def test_a_number_that_no_server_counts_with_is_refused(number: int, bundle: Path, empty: Registry) -> None:
+    refuse(empty, bundle, f"--as {number}", number=number)
+
+
+def test_a_member_packed_another_way_is_refused_where_it_is_damaged(
+    bundle: Path, empty: Registry, tmp_path: Path
+) -> None:
+    path = tmp_path / "lzma.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        for name, data in members(bundle).items():
+            archive.writestr(name, data)
+    damaged = bytearray(path.read_bytes())
+    start = damaged.index(b"version/") + 60  # within the first member's packed bytes
+    damaged[start : start + 400] = bytes(400)
+    path.write_bytes(damaged)
+    refuse(empty, path)
+
+
+def test_a_disk_without_room_is_not_taken_for_a_damaged_bundle(
+    bundle: Path, empty: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("serving.versions.import_bundle.os.fsync", full)
+        refuse(empty, bundle, r"cannot be unpacked into .*: No space left on device")
+    import_bundle(empty, bundle)

@@ -4,7 +4,8 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from serving.versions.lock import registry_lock
 from serving.versions.model_entry import ModelEntry, entry_of, read_config
 from serving.versions.operations import promote_version, roll_back_stable, set_canary, withdraw_canary
 from serving.versions.registered import as_registered
-from serving.versions.registry import Registry
+from serving.versions.registry import Registry, registry_of
 from serving.versions.registry_error import RegistryError
 from serving.versions.server_control import ServerControl
 
@@ -368,3 +369,71 @@ def test_what_is_not_there_or_was_altered_is_refused_and_the_refusal_is_logged(r
         promote_version(registry, pushed_again, ALONE)
     assert labels(registry) == {"stable": number}
     assert [entry.outcome.partition(":")[0] for entry in read_audit(registry)[0]] == ["refused", "done", "refused"]
+
+
+@pytest.mark.parametrize("label", ["", "3", "newest", "a b", "a\nb", "-x", "x" * 64])
+def test_a_label_that_could_be_taken_for_another_name_is_refused(label: str, registry: Registry) -> None:
+    with pytest.raises(RegistryError, match="a letter, then letters"):
+        promote_version(registry, 1, ALONE, label=label)
+    promote_version(registry, 1, ALONE, label="Küste-2.b")
+    assert labels(registry) == {"Küste-2.b": 1}
+
+
+def test_a_label_is_read_when_no_other_change_is_at_work_any_more(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`promote canary --wait` while `watch` withdraws that canary."""
+    promote_version(registry, 1, ALONE)
+    set_canary(registry, "newest", 10, ALONE)
+    original = change.finish_interrupted
+
+    def withdrawn_meanwhile(found: Registry, say: Callable[[str], None], wait_seconds: float) -> None:
+        original(found, say, wait_seconds)
+        monkeypatch.setattr("serving.versions.operations.finish_interrupted", original)
+        with monkeypatch.context() as patched:
+            patched.setattr("serving.versions.operations.registry_lock", lambda *_: nullcontext())
+            withdraw_canary(found, ALONE)
+
+    monkeypatch.setattr("serving.versions.operations.finish_interrupted", withdrawn_meanwhile)
+    with pytest.raises(RegistryError, match="'canary' names no version"):
+        promote_version(registry, "canary", ALONE)
+    assert labels(registry) == {"stable": 1}
+
+
+def test_a_change_that_a_server_which_is_away_refuses_is_logged(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.versions.server_control._RETRY_SECONDS", 0.1)
+    with pytest.raises(CallError):
+        promote_version(registry, 1, ServerOptions(addresses=("127.0.0.1:1",)))
+    (entry,) = read_audit(registry)[0]
+    assert entry.outcome.startswith("refused: the model server at 127.0.0.1:1")
+
+
+def test_provenance_that_cannot_be_read_is_named(registry: Registry) -> None:
+    file = registry.version_folder(1) / "assets.extra" / "eoseg_provenance.json"
+    file.parent.mkdir(exist_ok=True)
+    for text in ("{", "[1]"):
+        file.write_text(text)
+        with pytest.raises(RegistryError, match=r"eoseg_provenance\.json cannot be read"):
+            promote_version(registry, 1, ALONE)
+
+
+def test_a_lock_whose_holder_cannot_be_written_down_locks_all_the_same(registry: Registry) -> None:
+    registry.own.mkdir()
+    (registry.own / "lock").symlink_to("/dev/full")
+    with registry_lock(registry, "test"), pytest.raises(RegistryError, match="being changed by another process"):
+        promote_version(registry, 1, ALONE)
+    promote_version(registry, 1, ALONE)
+    assert labels(registry) == {"stable": 1}
+
+
+def test_a_server_goes_back_to_the_file_that_it_polls(registry: Registry, start_server: Start, tmp_path: Path) -> None:
+    """As servers in a cluster do, whose file is a ConfigMap: docs/cluster.md."""
+    promote_version(registry, 1, ALONE)
+    server = start_server(registry, model_config_file_poll_wait_seconds=1)
+    elsewhere = registry_of(registry.folder, config_file=tmp_path / "other.config")
+    elsewhere.config_file.write_text(registry.config_file.read_text())
+    promote_version(elsewhere, 2, told(server))
+    wait_for(lambda: answered_by(server, "stable") == 1)
+    assert labels(registry) == {"stable": 1}

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -139,3 +140,27 @@ def test_what_a_server_has_loaded_stays(registry: Registry, start_server: Callab
     assert retire(registry, told(server), keep=1) == [2]
     assert registry.versions == [1, 3]
     shutil.rmtree(registry.version_folder(1))
+
+
+def test_a_broken_newest_version_does_not_count_as_the_one_that_is_kept(five: Registry) -> None:
+    """Without `models.config` servers serve the version before it, and it may be on its way in."""
+    newest = five.versions[-1]
+    (five.version_folder(newest) / "saved_model.pb").unlink()
+    retire(five, ALONE, keep=1)
+    assert five.versions == [newest - 1, newest]
+
+
+def test_a_disk_too_full_for_the_log_gets_its_room_from_what_is_retired(
+    five: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = retire_module.log_change
+
+    def needs_room(registry: Registry, verb: str, version: int | None, *rest: Any) -> None:
+        if any(path.is_file() for path in (registry.own / retire_module.ASIDE).rglob("*")):
+            raise RegistryError("no room", "", "")
+        log(registry, verb, version, *rest)
+
+    monkeypatch.setattr(retire_module, "log_change", needs_room)
+    assert retire(five, ALONE, keep=2) == [1, 2, 3]
+    assert [entry.version for entry in read_audit(five)[0]] == [1, 2, 3]
+    assert five.versions == [4, 5]

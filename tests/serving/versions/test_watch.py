@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from serving.versions.audit import read_audit
 from serving.versions.canary_state import read_canary, write_canary
@@ -183,3 +184,26 @@ def test_a_breach_withdraws_the_canary_and_says_why(registry: Registry) -> None:
     assert last.reason.startswith("watch: failed maps: stable 0, canary 0.5")
     with pytest.raises(RegistryError, match="no version is on trial"):
         watch_canary(registry, ALONE, WatchOptions())
+
+
+def test_a_server_that_is_away_does_not_keep_a_bad_canary_on_trial(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.versions.server_control._RETRY_SECONDS", 0.1)
+    promote_version(registry, 1, ALONE)
+    set_canary(registry, 3, 25, ALONE)
+    rng = np.random.default_rng(0)
+    for item in observe(rng, 40, "stable", 1) + observe(rng, 40, "canary", 3, failures=1.0):
+        append_observation(observations_folder(registry), item.model_copy(update={"time": "2999-01-01T00:00:00Z"}))
+    said: list[str] = []
+    away = ServerOptions(addresses=("127.0.0.1:1",))
+    assert watch_canary(registry, away, WatchOptions(), say=said.append).breaches
+    assert read_canary(registry) is None
+    assert "127.0.0.1:1" in said[0]
+    assert "alone" in said[0]
+
+
+def test_a_chance_that_no_dealing_anew_can_show_is_refused() -> None:
+    """Else no difference would ever be large enough."""
+    with pytest.raises(ValidationError, match=r"1000 permutations tell no less than 0.0010"):
+        WatchOptions(chance=0.0005)
