@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.errors import ConfigError, RasterError
+from components.evaluation.check_zones import check_zones
+from components.evaluation.gate_options import check_places
 from components.file_systems import is_object_store
 from components.geo.class_names import id_of
 from components.geo.image import open_image
@@ -28,11 +30,14 @@ class DataSet:
         tiles: The tiles, sorted.
         fingerprint: Of all their files' content.
         dtype: NumPy name of the images' dtype.
+        zones_fingerprint: Of the file of zones; apart, because it decides areas and no record, and other zones must not
+            train the network again. Empty without one.
     """
 
     tiles: tuple[TileSource, ...]
     fingerprint: str
     dtype: str
+    zones_fingerprint: str = ""
 
     def evaluated_split(self, config: Config) -> str:
         """The split that is evaluated and gated: as configured, else test where it has a tile, else eval."""
@@ -106,6 +111,11 @@ class Places:
         return self.workdir / "report.html"
 
     @property
+    def monitor(self) -> Path:
+        """Statistics of served maps (`eoseg predict --monitor`), which the report shows the drift of."""
+        return self.workdir / "monitor"
+
+    @property
     def areas(self) -> Path:
         """Areas by class of the evaluated tiles and zones of the latest run, as CSV."""
         return self.workdir / "areas.csv"
@@ -154,10 +164,12 @@ def find_data_set(
     labels = config.label_options
     if isinstance(labels, VectorLabels) and labels.grid_sizes:
         files.append(labels.grid_sizes)
+    zones = [] if config.zones is None else [config.zones.file]
     if config.zones is not None:
-        files.append(config.zones.file)
+        check_zones(config.zones)
     digest = files_fingerprint(files, places.workdir / "fingerprints.json") if fingerprint else ""
-    data = DataSet(tuple(tiles), digest, dtype)
+    # Without the memory, which would forget the tiles.
+    data = DataSet(tuple(tiles), digest, dtype, files_fingerprint(zones) if fingerprint and zones else "")
     data.mapped_tiles(config)  # raises now, not after the training
     evaluated = data.evaluated_split(config)
     if not any(tile.split == evaluated for tile in tiles):
@@ -166,6 +178,7 @@ def find_data_set(
             "a split that has a tile",
             f"put tiles into {evaluated}, or leave evaluation.split out",
         )
+    check_places(config.evaluation.gates, {tile.whole_tile for tile in tiles if tile.split == evaluated})
     return data
 
 

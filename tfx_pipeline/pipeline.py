@@ -161,7 +161,7 @@ def build_pipeline(config: Config, data: DataSet, places: Places, *, any_driver:
         model=trainer.outputs["model"],
         blessed_model=blessed.outputs["model"],
         tiles=TileList(tiles=tuple(tile for tile in data.tiles if tile.split == split)).model_dump_json(),
-        fingerprint=data.fingerprint,
+        fingerprint=data.fingerprint + data.zones_fingerprint,
         options=MapEvaluatorOptions(
             table=config.table,
             labels=config.label_options,
@@ -170,7 +170,6 @@ def build_pipeline(config: Config, data: DataSet, places: Places, *, any_driver:
             ),
             bootstrap=config.evaluation.bootstrap,
             ignored=config.evaluation.ignored,
-            gates=judged.gates_on_tiles,
         ).model_dump_json(),
     )
     gates = ModelGates(

@@ -137,7 +137,7 @@ def _state(config: Config, data: DataSet) -> dict[str, str]:
     tiles = TileList(tiles=data.tiles).model_dump_json()
     document = config.model_dump(mode="json", exclude=_NOT_OF_THE_RESULT)
     return {
-        "tiles": _digest(f"{data.fingerprint}\n{tiles}"),
+        "tiles": _digest(f"{data.fingerprint}{data.zones_fingerprint}\n{tiles}"),
         "config": _digest(json.dumps(document, sort_keys=True)),
         "code": _code_digest(),
     }

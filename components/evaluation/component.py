@@ -23,11 +23,11 @@ ALL_GATES = "ModelGates"
 
 
 class LatestComparableBlessedModel(tfx.dsl.experimental.LatestBlessedModelStrategy):
-    """The latest blessed model other than the candidate itself, if it has the candidate's classes and bands.
+    """The latest blessed model other than the candidate itself, if it reads the candidate's records.
 
     The stock strategy would, once the candidate is blessed, resolve to the candidate: a repeated run would have
-    another input than the first and evaluate again. And a model of other classes or bands cannot be evaluated on
-    these records at all; it is passed over, and change gates then say that there was nothing to compare with. Nor
+    another input than the first and evaluate again. And a model of other classes, bands or patches cannot be evaluated
+    on these records at all; it is passed over, and change gates then say that there was nothing to compare with. Nor
     does a blessing count that the Evaluator gave and the gates on whole tiles took back.
     """
 
@@ -68,4 +68,7 @@ def _contract(model: Artifact) -> Optional[Mapping[str, Any]]:
         return None
     contract: Dict[str, Any] = json.loads(text)
     contract.pop("provenance", None)  # every training has its own
+    # Of the table, the classes in their order: colours, void and which ones are scored change no record.
+    if "table" in contract:
+        contract["table"] = [entry["name"] for entry in contract["table"]["classes"]]
     return contract

@@ -1,10 +1,11 @@
 """Counts a window of a tile: truth and prediction in, `EvaluationCounts` of the blocks it touches out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from components.classes import VOID_ID
 from components.evaluation.boundary_f1 import find_boundaries
 from components.evaluation.calibration import reliability_counts
 from components.evaluation.confusion import confusion_matrix
@@ -26,6 +27,7 @@ def count_window(
     *,
     confidence: NDArray[np.floating] | None = None,
     eroded_truth: NDArray[np.uint8] | None = None,
+    ignored_ids: Sequence[int] = (),
 ) -> EvaluationCounts:
     """Counts the pixels of `window`; the sum over windows that tile a tile does not depend on how it was cut.
 
@@ -43,6 +45,8 @@ def count_window(
         options: How to count.
         confidence: The predicted class's score, 0 to 1; None counts no reliability.
         eroded_truth: The truth with eroded boundaries if the data set has one; None erodes `truth`.
+        ignored_ids: Classes whose truth is void for boundaries and reliability. The matrices keep them: figures leave
+            them out (`figures.without_truth_of`), areas do not.
 
     Raises:
         ValueError: If the arrays do not fit `outer`, or `outer` lacks part of the halo.
@@ -56,7 +60,8 @@ def count_window(
         raise ValueError(f"the counts of {window} depend on {needed}; received {outer}")
     if eroded_truth is None:
         eroded_truth = erode_boundaries(truth, options.erosion_px)
-    boundaries = find_boundaries(truth, predicted, class_count, options.boundary_px)
+    scored_truth = void_of(truth, ignored_ids)
+    boundaries = find_boundaries(scored_truth, predicted, class_count, options.boundary_px)
     parts = list(block_parts(tile, window, options.block_px))
     counts = EvaluationCounts.none(class_count, options)
     arrays = {name: np.zeros((len(parts), *array.shape[1:]), np.int64) for name, array in counts.arrays.items()}
@@ -67,9 +72,16 @@ def count_window(
         arrays["boundary"][i] = boundaries.count(class_count, place)
         if confidence is not None:
             arrays["reliability"][i] = reliability_counts(
-                truth[place], predicted[place], confidence[place], class_count, options.bins
+                scored_truth[place], predicted[place], confidence[place], class_count, options.bins
             )
     return EvaluationCounts(class_count, options, tuple(unit for unit, _ in parts), **arrays)
+
+
+def void_of(truth: NDArray[np.uint8], ignored_ids: Sequence[int]) -> NDArray[np.uint8]:
+    """The truth with `VOID_ID` in the place of some classes; the array itself where there are none."""
+    if not ignored_ids:
+        return truth
+    return np.where(np.isin(truth, list(ignored_ids)), np.uint8(VOID_ID), truth)
 
 
 def block_parts(tile: str, window: Window, block_px: int | None) -> Iterator[tuple[Unit, Window]]:

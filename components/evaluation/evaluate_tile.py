@@ -21,7 +21,7 @@ from pydantic import Field, PositiveInt
 from components.classes import UNKNOWN_ID, VOID_ID
 from components.contract import ModelContract
 from components.errors import DataError
-from components.evaluation.count_window import count_window
+from components.evaluation.count_window import count_window, void_of
 from components.evaluation.counts import CountingOptions, EvaluationCounts
 from components.evaluation.erosion import erode_boundaries
 from components.evaluation.halo import inside, with_halo
@@ -54,6 +54,8 @@ class TileEvaluationOptions(Options):
     """Windows kept of each tile to look at, those with the highest share of errors."""
     patches_per_request: PositiveInt = 16
     """The network's batch."""
+    ignored_ids: tuple[int, ...] = ()
+    """Classes whose truth counts as void."""
     zones: ZoneOptions | None = None
     """Whose ground is measured by class besides the tiles'."""
     threads: int = Field(default=0, ge=0)
@@ -149,7 +151,9 @@ class _TileCounter:
         self._zone_ground = np.zeros((0 if self._zones is None else len(self._zones.names) + 1, class_count))
         how_many = options.worst_windows if pictures else 0
         self._overview = RowPicker(self._frame, OVERVIEW_PX) if pictures else None
-        self._worst = WorstCutouts(tile, self._shape, self._frame, class_count, options.counting, how_many)
+        self._worst = WorstCutouts(
+            tile, self._shape, self._frame, class_count, options.counting, how_many, options.ignored_ids
+        )
 
     def count(self, contract: ModelContract, scorer: Scorer, strip_rows: int | None) -> None:
         halo, frame = self._options.counting.halo, self._frame
@@ -191,7 +195,7 @@ class _TileCounter:
             ids[predicted == VOID_ID] = VOID_ID  # nodata: there is nothing to predict
         counts = count_window(
             self._tile, self._shape, window, outer, truth, predicted, self._class_count, self._options.counting,
-            confidence=confidence, eroded_truth=eroded,
+            confidence=confidence, eroded_truth=eroded, ignored_ids=self._options.ignored_ids,
         )  # fmt: skip
         self._counts.append(counts)
         place = inside(window, outer)
@@ -200,7 +204,7 @@ class _TileCounter:
         if self._overview is not None:
             percent = np.rint(confidence[place] * 100).astype(np.uint8)
             percent[mapped == VOID_ID] = 255
-            layers = Layers(truth[place], mapped, percent)
+            layers = Layers(void_of(truth[place], self._options.ignored_ids), mapped, percent)
             self._overview.add(window, layers)
             self._worst.add(window, counts, layers)
 

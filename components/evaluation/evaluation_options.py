@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 
+from components.evaluation.all_figures import BOUNDARY_F1
 from components.evaluation.counts import CountingOptions
+from components.evaluation.figures import CLASS_FIGURES
 from components.evaluation.gate_options import PATCHES, TILES, Gate, View, check_gates
 from components.evaluation.view_figures import BootstrapOptions
 from components.geo.zones import ZoneOptions
 from components.options import Options
 
 EVERY_CLASS = "/*"
+_OF_A_CLASS = (*CLASS_FIGURES, BOUNDARY_F1)
 
 
 class EvaluationOptions(Options):
@@ -42,12 +45,16 @@ class EvaluationOptions(Options):
         return self.gates_on(TILES)
 
     def for_classes(self, class_names: Sequence[str]) -> "EvaluationOptions":
-        """The options with each gate on every class (`iou/*`) as a gate for each of these."""
+        """The options with each gate on every class (`iou/*`) as a gate for each of these.
+
+        On whole tiles an ignored class has no figure, and is no class of theirs.
+        """
         gates = [
             gate.model_copy(update={"metric": gate.metric[: -len(EVERY_CLASS)] + f"/{name}"}) if is_general else gate
             for gate in self.gates
             for is_general in [gate.metric.endswith(EVERY_CLASS)]
             for name in (class_names if is_general else [""])
+            if not (is_general and gate.view == TILES and name in self.ignored)
         ]
         return self.model_copy(update={"gates": tuple(gates)})
 
@@ -61,3 +68,12 @@ class EvaluationOptions(Options):
         unknown = [name for name in self.ignored if name not in class_names]
         if unknown:
             raise ValueError(f"evaluation.ignored names '{unknown[0]}'; expected one of {', '.join(class_names)}")
+        if set(class_names) <= set(self.ignored):
+            raise ValueError("evaluation.ignored names every class; leave out at least one")
+        for gate in self.gates_on_tiles:
+            of_ignored = [name for name in self.ignored if gate.metric.endswith(f"/{name}")]
+            if of_ignored and gate.metric.removesuffix(f"/{of_ignored[0]}").rpartition("/")[2] in _OF_A_CLASS:
+                raise ValueError(
+                    f"the gate on {gate.metric} can never pass: evaluation.ignored names {of_ignored[0]}, whose truth "
+                    "counts as void on whole tiles"
+                )

@@ -13,7 +13,7 @@ from components.evaluation.gate_options import PATCHES, TILES, Gate, View
 
 __all__ = ["Gate", "GateVerdict", "View", "ViewFigures", "judge"]
 
-NO_BLESSED_MODEL = "there is no blessed model of these classes and bands to compare with"
+NO_BLESSED_MODEL = "there is no blessed model of these classes, bands and patches to compare with"
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,11 @@ def _change(gate: Gate, most: float, value: float, found: ViewFigures) -> tuple[
     if found.blessed is None:
         return f"at most {most:g} {side} the blessed model's", True, f"; {found.not_compared}"
     before = found.blessed.get(gate.metric, math.nan)
-    bound = f"at most {most:g} {side} the blessed model's {before:.4f}"
     if math.isnan(before):
-        return bound, True, "; the blessed model's is absent"
+        # On the same pixels, the blessed model made no pixel a class that is not there; at 0 this one did.
+        told = "; the blessed model's is absent" + ("" if value > 0 else ", and this one has mistakes alone")
+        return f"at most {most:g} {side} the blessed model's, which is absent", value > 0, told
+    bound = f"at most {most:g} {side} the blessed model's {before:.4f}"
     limit = before + most if gate.lower_is_better else before - most
     passed = value <= limit if gate.lower_is_better else value >= limit
     relation = "keeps to" if passed else "exceeds" if gate.lower_is_better and value > limit else "falls below"

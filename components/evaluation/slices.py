@@ -88,6 +88,7 @@ def worst_windows(
     *,
     view: str = FULL,
     labelled_share: float = LABELLED_SHARE,
+    ignored_ids: Sequence[int] = (),
 ) -> list[WorstWindow]:
     """The blocks with the highest share of errors; those of equal share by tile, row and column.
 
@@ -101,11 +102,13 @@ def worst_windows(
         how_many: At most.
         view: `FULL` or `ERODED`.
         labelled_share: 0 to 1.
+        ignored_ids: Classes whose truth counts as void.
 
     Raises:
         DataError: If a tile's shape is missing.
     """
-    matrices = counts.matrices(view)
+    matrices = counts.matrices(view).copy()
+    matrices[:, list(ignored_ids)] = 0
     pixels = matrices.sum(axis=(1, 2))
     errors = pixels - np.trace(matrices, axis1=1, axis2=2)
     found = []

@@ -4,6 +4,7 @@ A picture holds every n-th pixel, so that it is small however large the tile; n 
 picked, never averaged; the image is averaged over n x n pixels.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,6 +110,7 @@ class WorstCutouts:
         class_count: K.
         options: With the side of the blocks.
         how_many: At most.
+        ignored_ids: Classes whose truth counts as void.
     """
 
     def __init__(
@@ -119,8 +121,10 @@ class WorstCutouts:
         class_count: int,
         options: CountingOptions,
         how_many: int,
+        ignored_ids: Sequence[int] = (),
     ) -> None:
         self._tile = tile
+        self._ignored_ids = tuple(ignored_ids)
         self._shapes = {tile: tile_shape}
         self._frame = frame
         self._block_px = options.block_px
@@ -152,7 +156,7 @@ class WorstCutouts:
         if not complete:
             return
         candidates = self._counts.where(lambda unit: unit in complete)
-        self._worst = worst_windows(candidates, self._shapes, self._how_many)
+        self._worst = worst_windows(candidates, self._shapes, self._how_many, ignored_ids=self._ignored_ids)
         gone = complete - {self._unit(worst) for worst in self._worst}
         self._counts = self._counts.where(lambda unit: unit not in gone)
         for unit in gone:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from components.classes import ClassTable
 from components.contract import CONTRACT_FILE, ModelContract
+from components.evaluation.all_figures import eroded_figure
 from components.evaluation.bootstrap import bootstrap_intervals
 from components.evaluation.figures import figure_arrays
 from components.evaluation.gate_verdicts import GATES_FILE
@@ -78,14 +79,10 @@ def patch_section(evaluation: Evaluation, table: ClassTable, split: str) -> dict
         table: The classes.
         split: The evaluated one.
     """
-    by_tile = evaluation.confusion_by_tile
-    units = np.array([by_tile[tile] for tile in sorted(by_tile)] or [evaluation.confusion])
-
-    def figures_of(sums: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        return figure_arrays(sums, table.names, table.scored_ids)
-
-    intervals = {name: asdict(interval) for name, interval in bootstrap_intervals(units, figures_of).items()}
-    # Those of the eroded truth are not kept by tile: they come without an interval.
+    intervals = _intervals(evaluation.confusion_by_tile, evaluation.confusion, table)
+    if evaluation.eroded_confusion is not None:
+        eroded = _intervals(evaluation.eroded_confusion_by_tile, evaluation.eroded_confusion, table)
+        intervals |= {eroded_figure(name): interval for name, interval in eroded.items()}
     others = {
         name: {"value": value, "low": None, "high": None, "units": 0}
         for name, value in evaluation.figures.items()
@@ -97,6 +94,18 @@ def patch_section(evaluation: Evaluation, table: ClassTable, split: str) -> dict
         "confusion": evaluation.confusion.astype(np.int64).tolist(),
         "blessed_figures": evaluation.blessed_figures,
     }
+
+
+def _intervals(
+    by_tile: Mapping[str, NDArray[np.float64]], summed: NDArray[np.float64], table: ClassTable
+) -> dict[str, dict[str, Any]]:
+    """Figures of matrices with their intervals; none where the tiles were not counted apart."""
+    units = np.array([by_tile[tile] for tile in sorted(by_tile)] or [summed])
+
+    def figures_of(sums: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        return figure_arrays(sums, table.names, table.scored_ids)
+
+    return {name: asdict(interval) for name, interval in bootstrap_intervals(units, figures_of).items()}
 
 
 def _contract(saved_model: Path) -> ModelContract | None:

@@ -152,6 +152,11 @@ def test_a_band_that_no_tile_has_is_one_message(
     [
         ("maps.tiles=[tile 9]", "maps.tiles names 'tile 9', which is no tile"),
         ("evaluation.split=test", "evaluation.split is test, and no tile is in that split"),
+        ("evaluation.zones={file: none.gpkg, attribute: parcel}", "evaluation.zones.file"),
+        (
+            "evaluation.gates=[{metric: kappa, view: tiles, slice: tile/tile 9, at_least: 0}]",
+            "the gate on kappa has slice 'tile/tile 9', and no such tile is evaluated",
+        ),
     ],
 )
 def test_what_would_only_show_after_the_training_is_said_before(

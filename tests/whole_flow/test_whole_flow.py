@@ -5,9 +5,12 @@ One working directory is carried through the module: run, run again, retrain, re
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +21,15 @@ from affine import Affine
 
 from components.classes import encode_colors
 from components.drift.reference import read_reference
+from components.evaluation.saved_model_scorer import read_contract
 from components.publishing.versions import version_numbers
 from components.publishing.warmup import WARMUP_FILE
+from serving.client import SegmentationClient
+from serving.client_options import ClientOptions
+from serving.deploy.start_server import free_port
+from serving.retry import RetryOptions
 from tests.make_raster import ORIGIN, write_raster
+from tests.whole_flow.label_asker import LabelAsker
 from tfx_pipeline.load_config import load_config
 
 pytestmark = pytest.mark.slow
@@ -99,8 +108,41 @@ class Job:
         return subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
 
     @property
+    def served(self) -> Path:
+        return self.workdir / "served" / "eoseg"
+
+    @property
     def versions(self) -> list[int]:
-        return version_numbers(self.workdir / "served" / "eoseg")
+        return version_numbers(self.served)
+
+    def eoseg(self, *arguments: object, code: int = 0) -> str:
+        """Any command; what it prints."""
+        command = [sys.executable, "-m", "tfx_pipeline.cli.main", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+    def eoseg_versions(self, verb: str, *arguments: object, code: int = 0) -> str:
+        config = self.folder / "tiny.yaml"
+        return self.eoseg("versions", verb, config, *arguments, "--workdir", self.workdir, code=code)
+
+    @contextmanager
+    def model_server(self) -> Iterator[str]:
+        """EOSeg's model server on what was promoted; its address."""
+        address = f"127.0.0.1:{free_port()}"
+        command = [sys.executable, "-m", "serving.embedded.main", f"--port={address.rpartition(':')[2]}"]
+        command += [f"--model_config_file={self.served.parent}/models.config"]
+        command += ["--allow_version_labels_for_unavailable_models=true", "--enable_batching=true"]
+        options = ClientOptions(retry=RetryOptions(first_contact_seconds=120))
+        log = self.folder / "server.log"
+        with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output) as process:
+            try:
+                with SegmentationClient(address, options=options) as client:
+                    client.contract()
+                yield address
+            finally:
+                process.terminate()
+                process.wait(60)
 
     @property
     def summary(self) -> dict:
@@ -136,11 +178,8 @@ def test_tiles_become_a_served_version_a_map_and_a_report(job: Job) -> None:
 
 
 def test_a_version_is_traced_to_its_tiles_and_carries_its_card(job: Job) -> None:
-    program = [sys.executable, "-m", "tfx_pipeline.cli.main"]
-    show = ["versions", "show", str(job.folder / "tiny.yaml"), "newest", "--json", "--workdir", str(job.workdir)]
-    done = subprocess.run([*program, *show], capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    found = json.dumps(json.loads(done.stdout))
+    done = job.eoseg_versions("show", "newest", "--json")
+    found = json.dumps(json.loads(done))
     for tile in "abcd":
         assert f"{tile} image.tif" in found
     version = job.workdir / "served" / "eoseg" / str(job.versions[-1])
@@ -168,32 +207,59 @@ COMPARING = [
 ]  # fmt: skip
 
 
-def test_changed_training_keys_rerun_from_training_and_a_worse_model_is_not_pushed(job: Job) -> None:
-    versions = job.versions
-    done = job.run("--set", "training.steps=1", *COMPARING)
-    assert done.returncode == 3, done.stdout + done.stderr
-    assert "cut tiles into records" in reused(done.stdout)
-    assert "train the network" not in reused(done.stdout)
-    assert re.search(r"gate FAILED: mean_iou is 0\.\d+ and falls below 0\.\d+\n", done.stdout)
-    assert re.search(r"gate FAILED: mean_iou of whole tiles is .* not confidently better than the blessed", done.stdout)
-    assert job.versions == versions
+def test_a_model_lives_refused_promoted_broken_rolled_back_and_traced_without_a_failed_request(
+    job: Job,
+) -> None:
+    assert job.run().returncode == 0  # where this test runs alone; else all of it is reused
+    v1 = job.versions[-1]
+    job.eoseg_versions("promote", v1, "--reason", "the first")
+    contract = read_contract(str(job.served / str(v1)))
+    with job.model_server() as address, LabelAsker(address, contract, "stable") as asker:
+        worse = job.run("--set", "training.steps=1", *COMPARING)
+        assert worse.returncode == 3, worse.stdout + worse.stderr
+        assert "cut tiles into records" in reused(worse.stdout)
+        assert "train the network" not in reused(worse.stdout)
+        assert re.search(r"gate FAILED: mean_iou is 0\.\d+ and falls below 0\.\d+\n", worse.stdout)
+        assert re.search(
+            r"gate FAILED: mean_iou of whole tiles .* not confidently better than the blessed", worse.stdout
+        )
+        assert job.versions == [v1]
 
+        better = job.run("--set", "training.steps=120", *COMPARING)
+        assert better.returncode == 0, better.stdout + better.stderr
+        assert "gate FAILED" not in better.stdout
+        assert re.search(
+            r"mean_iou of whole tiles is 0\.\d+ and is confidently better than the blessed model's: "
+            r"it differs by \+0\.\d+, 95 % interval \+0\.\d+ to \+0\.\d+ over 9 units",
+            better.stdout,
+        )
+        whole = job.summary["whole_tiles"]
+        assert whole["blessed_figures"]["mean_iou"] < whole["figures"]["mean_iou"]["low"]
+        _, v3 = job.versions
 
-def test_a_better_model_is_pushed_with_the_reason(job: Job) -> None:
-    versions = job.versions
-    done = job.run("--set", "training.steps=120", *COMPARING)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "gate FAILED" not in done.stdout
-    assert re.search(
-        r"mean_iou of whole tiles is 0\.\d+ and is confidently better than the blessed model's: "
-        r"it differs by \+0\.\d+, 95 % interval \+0\.\d+ to \+0\.\d+ over 9 units",
-        done.stdout,
-    )
-    assert job.versions[:-1] == versions
-    assert (
-        job.summary["whole_tiles"]["blessed_figures"]["mean_iou"]
-        < job.summary["whole_tiles"]["figures"]["mean_iou"]["low"]
-    )
+        server = ("--server", address)
+        job.eoseg_versions("canary", v3, "--percent", 100, *server)
+        made = job.folder / "made"
+        job.eoseg("predict", job.folder / "d image.tif", made / "trial.tif", *server, "--registry", job.served)
+        job.eoseg_versions("promote", v3, *server)
+
+        v4 = v3 + 1
+        shutil.copytree(job.served / str(v3), job.folder / "broken")
+        (job.folder / "broken" / "saved_model.pb").write_bytes(b"half a graph")
+        (job.folder / "broken").rename(job.served / str(v4))
+        job.eoseg_versions("promote", v4, *server, code=2)
+        job.eoseg("predict", job.folder / "d image.tif", made / "still.tif", *server, "--label", "stable")
+        job.eoseg_versions("rollback", "--reason", "complaints", *server)
+        job.eoseg("predict", job.folder / "d image.tif", made / "back.tif", *server, "--label", "stable")
+        job.eoseg_versions("retire", v4, *server)
+    assert asker.flaws == []
+    assert set(asker.versions) == {v1, v3}
+    for name, version in (("trial", v3), ("still", v3), ("back", v1)):
+        traced = json.loads(job.eoseg_versions("trace", made / f"{name}.tif", "--json"))
+        assert traced["version"] == version
+        images = {Path(tile["image"]).name for tile in traced["lineage"]["tiles"]}
+        assert images == {f"{tile} image.tif" for tile in "abcd"}
+    assert job.versions == [v1, v3]
 
 
 def test_a_changed_tile_reruns_from_ingest_even_after_a_kill_in_the_middle_of_ingest(job: Job) -> None:

@@ -45,8 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one verb.
 
     Returns:
-        0 done; 2 bad input (one message on standard error); 3 a model refused by its gates; 4 nothing to do; 5 drift; 130
-        interrupted.
+        0 done; 2 bad input (one message on standard error); 3 a model refused by its gates; 4 nothing to do; 5 drift;
+        130 interrupted.
     """
     arguments = build_parser().parse_args(argv)
     if not arguments.debug:

@@ -15,13 +15,10 @@ from components.errors import EosegError, MissingFileError
 from components.evaluation.all_figures import ScoredClasses, all_intervals
 from components.evaluation.bootstrap import Interval
 from components.evaluation.counts import CountingOptions, EvaluationCounts, Unit
-from components.evaluation.counts_file import from_npz
 from components.evaluation.figures import figure_names
 from components.evaluation.gate_verdicts import read_verdicts, verdicts_as_document
-from components.evaluation.map_evaluator.component import CANDIDATE
-from components.evaluation.map_evaluator.files import read_map_evaluation
+from components.evaluation.map_evaluator.files import CANDIDATE, read_counts, read_map_evaluation
 from components.evaluation.verdict import read_evaluation
-from components.file_systems import local_copy
 from components.publishing.model_card import read_model_card
 from components.publishing.versions import read_provenance
 from tfx_pipeline.report.compare_runs import PushingRun
@@ -166,8 +163,7 @@ def _figures(uri: str) -> Document:
 
 
 def _counts(uri: str) -> EvaluationCounts:
-    with local_copy(f"{uri}/{CANDIDATE}_counts.npz") as path:
-        return from_npz(path.read_bytes(), str(path))
+    return read_counts(uri, CANDIDATE)
 
 
 def _of_document(

@@ -13,6 +13,7 @@ from components.errors import EosegError
 from components.file_systems import local_copy, read_text
 from components.records.record_format import RecordFormat
 from components.training.history import HISTORY_FILE, EpochRecord
+from serving.drift.section import drift_section
 from tfx_pipeline.config import Config
 from tfx_pipeline.data_set import DataSet, Places
 from tfx_pipeline.metadata_place import metadata_of
@@ -157,6 +158,7 @@ def _data(
         "band_names": list(band_charts),
         "findings": data_facts.label_findings(places.validation),
         "statistics": data_facts.statistics_verdict(_uri(record, "AnomalyGate", "verdict")),
+        "served_drift": drift_section(places.monitor, places.model_base / config.publish.model_name),
     }
 
 

@@ -72,13 +72,7 @@ def patch_views(evaluation: Evaluation, table: ClassTable) -> tuple[View, ...]:
 
     The intervals are by bootstrap over the records' tiles (or blocks, where a split is made of these).
     """
-    intervals: dict[str, Interval] = {}
-    if evaluation.confusion_by_tile:
-        intervals = bootstrap_intervals(
-            np.stack(list(evaluation.confusion_by_tile.values())),
-            lambda summed: figure_arrays(summed, table.names, table.scored_ids),
-        )
-    known, blessed = _known(intervals), evaluation.blessed_figures
+    known, blessed = _intervals(evaluation.confusion_by_tile, table), evaluation.blessed_figures
     full = View(
         key=PATCHES,
         name="Patch records",
@@ -91,13 +85,16 @@ def patch_views(evaluation: Evaluation, table: ClassTable) -> tuple[View, ...]:
     )
     if evaluation.eroded_confusion is None:
         return (full,)
+    known_of_eroded = _intervals(evaluation.eroded_confusion_by_tile, table)
     eroded = View(
         key=PATCHES_ERODED,
         name="Patch records, boundaries eroded",
         meaning="the same, without the pixels at class boundaries",
         figures=_own(evaluation.figures, eroded=True),
         confusion=evaluation.eroded_confusion.astype(np.int64),
+        intervals=known_of_eroded,
         blessed_figures=None if blessed is None else _own(blessed, eroded=True),
+        drawn=_drawn(known_of_eroded, "tiles"),
     )
     return full, eroded
 
@@ -139,11 +136,19 @@ def tile_views(document: Mapping[str, Any]) -> tuple[View, View]:
         view(
             TILES_ERODED,
             "Whole tiles, boundaries eroded",
-            f"the same, without the pixels within {erosion_px} of another class, or those that the data set marks",
+            f"the same, without the pixels within {erosion_px} px of another class, or those that the data set marks",
             "eroded_confusion",
             eroded=True,
         ),
     )
+
+
+def _intervals(by_tile: Mapping[str, NDArray[np.float64]], table: ClassTable) -> dict[str, Interval]:
+    """Those of the figures of matrices, by bootstrap over the tiles."""
+    if not by_tile:
+        return {}
+    units = np.stack([by_tile[tile] for tile in sorted(by_tile)])
+    return _known(bootstrap_intervals(units, lambda summed: figure_arrays(summed, table.names, table.scored_ids)))
 
 
 def _own(named: Mapping[str, T], eroded: bool) -> dict[str, T]:

@@ -15,10 +15,18 @@ from components.contract import ModelContract
 from components.errors import DataError
 from components.evaluation.area_rows import area_rows, areas_as_csv
 from components.evaluation.counts import EvaluationCounts
-from components.evaluation.counts_file import from_npz, to_npz
-from components.evaluation.gate import NO_BLESSED_MODEL, judge
+from components.evaluation.counts_file import to_npz
+from components.evaluation.gate import NO_BLESSED_MODEL
 from components.evaluation.map_evaluator.document import as_document
-from components.evaluation.map_evaluator.files import AREAS_FILE, FIGURES_FILE, TILES_FOLDER
+from components.evaluation.map_evaluator.files import (
+    AREAS_FILE,
+    BLESSED,
+    CANDIDATE,
+    FIGURES_FILE,
+    TILES_FOLDER,
+    counts_file,
+    read_counts,
+)
 from components.evaluation.map_evaluator.options import MapEvaluatorOptions
 from components.evaluation.saved_model_scorer import read_contract
 from components.evaluation.tile_products import TileFacts, facts_from_json
@@ -28,10 +36,7 @@ from components.file_systems import load_file_system, read_text, write_text
 from components.label_validation.parts import by_tile
 from components.tile_source import TileList
 
-CANDIDATE = "candidate"
-BLESSED = "blessed"
 FAILURES_FILE = "failures.json"
-PASSED = "passed"
 
 
 class MapEvaluation(Artifact):
@@ -51,10 +56,10 @@ def MapEvaluator(
     blessed_model: tfx.dsl.components.InputArtifact[tfx.types.standard_artifacts.Model] = None,
     beam_pipeline: BeamComponentParameter[beam.Pipeline] = None,
 ) -> None:
-    """Predicts whole tiles as production does, counts them, and judges the gates on them.
+    """Predicts whole tiles as production does, and counts them. It knows no gate: those may change without it.
 
     Args:
-        evaluation: Gets the figures, the counts and what there is to look at; its property `passed` is 1 or 0.
+        evaluation: Gets the figures, the counts and what there is to look at.
         model: The candidate.
         tiles: `TileList` of the evaluated split as JSON.
         fingerprint: Of all the tiles' files; it makes changed files a new step.
@@ -78,7 +83,7 @@ def MapEvaluator(
         found = (
             pipeline
             | "Tiles" >> beam.Create(parts)
-            | "EvaluateTiles" >> EvaluateTiles(models, asked.table, asked.labels, asked.tiles, folder)
+            | "EvaluateTiles" >> EvaluateTiles(models, asked.table, asked.labels, asked.of_tiles, folder)
         )
         _ = found[COUNTS] | "Write counts" >> beam.Map(_write_counts, evaluation.uri)
         _ = (
@@ -87,17 +92,14 @@ def MapEvaluator(
             | "Write failures" >> beam.Map(_write_failures, f"{evaluation.uri}/{FAILURES_FILE}")
         )
     _raise_failures(f"{evaluation.uri}/{FAILURES_FILE}")
-    counts = {name: _read_counts(evaluation.uri, name) for name in models}
-    wanted = {gate.slice for gate in asked.gates if gate.slice is not None}
+    counts = {name: read_counts(evaluation.uri, name) for name in models}
     candidate, blessed = counts[CANDIDATE], counts.get(BLESSED)
-    figures = view_figures(candidate, blessed, asked.scored_classes, wanted, asked.bootstrap, not_compared)
-    verdicts = judge(asked.gates, {}, None, tiles=figures)
+    figures = view_figures(candidate, blessed, asked.scored_classes, (), asked.bootstrap, not_compared)
     facts = _read_facts(folder, len(parts))
     areas = area_rows(candidate, facts, asked.table.names, asked.bootstrap)
-    document = as_document(candidate, blessed, figures, verdicts, facts, areas, asked)
+    document = as_document(candidate, blessed, figures, facts, areas, asked)
     write_text(f"{evaluation.uri}/{AREAS_FILE}", areas_as_csv(areas))
     write_text(f"{evaluation.uri}/{FIGURES_FILE}", json.dumps(document, indent=1, allow_nan=False))
-    evaluation.set_int_custom_property(PASSED, int(document["passed"]))
 
 
 def why_not_compared(candidate: ModelContract, blessed: ModelContract) -> str:
@@ -132,21 +134,11 @@ def _saved_model(model: Artifact) -> str:
     return path
 
 
-def _counts_file(folder: str, name: str) -> str:
-    return f"{folder}/{name}_counts.npz"
-
-
 def _write_counts(named: Tuple[str, EvaluationCounts], folder: str) -> None:
     name, counts = named
     load_file_system(folder)
-    with tf.io.gfile.GFile(_counts_file(folder, name), "wb") as file:
+    with tf.io.gfile.GFile(counts_file(folder, name), "wb") as file:
         file.write(to_npz(counts))
-
-
-def _read_counts(folder: str, name: str) -> EvaluationCounts:
-    path = _counts_file(folder, name)
-    with tf.io.gfile.GFile(path, "rb") as file:
-        return from_npz(file.read(), path)
 
 
 def _write_failures(failures: List[Any], path: str) -> None:

@@ -12,8 +12,7 @@ from components.evaluation.all_figures import all_figures
 from components.evaluation.area_rows import AreaRow, areas_as_documents
 from components.evaluation.calibration import reliability_curve
 from components.evaluation.counts import EvaluationCounts
-from components.evaluation.gate import GateVerdict, ViewFigures
-from components.evaluation.gate_verdicts import verdicts_as_document
+from components.evaluation.gate import ViewFigures
 from components.evaluation.map_evaluator.options import MapEvaluatorOptions
 from components.evaluation.slices import worst_windows
 from components.evaluation.tile_products import TileFacts
@@ -27,7 +26,6 @@ def as_document(
     candidate: EvaluationCounts,
     blessed: EvaluationCounts | None,
     found: ViewFigures,
-    verdicts: Sequence[GateVerdict],
     facts: Sequence[TileFacts],
     areas: Sequence[AreaRow],
     options: MapEvaluatorOptions,
@@ -37,8 +35,7 @@ def as_document(
     Args:
         candidate: The counts of the new model.
         blessed: Those of the latest blessed one; None where it is not compared.
-        found: The figures that gates were judged by.
-        verdicts: Of the gates.
+        found: The figures of both, and their differences.
         facts: Of each tile.
         areas: By class, of everything, each tile and each zone.
         options: What was asked for.
@@ -68,13 +65,13 @@ def as_document(
         "reliability": {key: getattr(curve, key).tolist() for key in ("edges", "pixels", "confidence", "accuracy")},
         "worst": [
             {**asdict(worst), "error_share": worst.error_share}
-            for worst in worst_windows(candidate, {of_tile.tile: of_tile.shape for of_tile in facts})
+            for worst in worst_windows(
+                candidate, {of_tile.tile: of_tile.shape for of_tile in facts}, ignored_ids=classes.ignored_ids
+            )
         ],
         "areas": _areas(candidate, facts, options),
         "places": areas_as_documents(areas),
         "tiles": [asdict(of_tile) for of_tile in facts],
-        "gates": verdicts_as_document(verdicts),
-        "passed": all(verdict.passed for verdict in verdicts),
     }
     plain: dict[str, Any] = _without_nan(document)
     return plain

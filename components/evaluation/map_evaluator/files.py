@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from components.errors import DataError
+from components.evaluation.counts import EvaluationCounts
+from components.evaluation.counts_file import from_npz
 from components.evaluation.map_evaluator.document import FORMAT
-from components.file_systems import load_file_system, read_text
+from components.file_systems import load_file_system, local_copy, read_text
 
+CANDIDATE = "candidate"
+BLESSED = "blessed"
 FIGURES_FILE = "figures.json"
 AREAS_FILE = "areas.csv"
 TILES_FOLDER = "tiles"
@@ -42,6 +46,27 @@ def read_map_evaluation(uri: str) -> MapEvaluationFiles:
             f"{uri} holds no figures of whole tiles", f"{FIGURES_FILE} there", "delete the run's folder and run again"
         )
     return MapEvaluationFiles(uri, document)
+
+
+def counts_file(uri: str, model: str) -> str:
+    """Where the counts of a model lie: `CANDIDATE` or `BLESSED`."""
+    return f"{uri}/{model}_counts.npz"
+
+
+def read_counts(uri: str, model: str) -> EvaluationCounts:
+    """The counts of a model.
+
+    Raises:
+        DataError: If they are not there, or are none.
+    """
+    path = counts_file(uri, model)
+    try:
+        with local_copy(path) as file:
+            return from_npz(file.read_bytes(), path)
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read: {error}", "the counts of the evaluation", "delete the run's folder and run again"
+        ) from error
 
 
 def copy_areas(files: MapEvaluationFiles, path: Path) -> None:

@@ -5,17 +5,16 @@ from pydantic import model_validator
 from components.classes import ClassTable
 from components.evaluation.all_figures import ScoredClasses
 from components.evaluation.evaluate_tile import TileEvaluationOptions
-from components.evaluation.gate_options import TILES, Gate, check_gates
 from components.evaluation.view_figures import BootstrapOptions
 from components.geo.label_options import ColorLabels, LabelOptions
 from components.options import Options
 
 
 class MapEvaluatorOptions(Options):
-    """Classes, labels, how to predict and count, and the gates on whole tiles.
+    """Classes, labels, and how to predict and count.
 
     Raises:
-        pydantic.ValidationError: On gates on other views, on unknown figures or classes.
+        pydantic.ValidationError: On unknown classes.
     """
 
     table: ClassTable
@@ -24,18 +23,18 @@ class MapEvaluatorOptions(Options):
     bootstrap: BootstrapOptions = BootstrapOptions()
     ignored: tuple[str, ...] = ()
     """Classes whose truth counts as void (`figures`)."""
-    gates: tuple[Gate, ...] = ()
 
     @model_validator(mode="after")
     def _names_what_is_there(self) -> "MapEvaluatorOptions":
-        check_gates(self.gates, self.table.names)
-        others = [gate.metric for gate in self.gates if gate.view != TILES]
-        if others:
-            raise ValueError(f"the gate on {others[0]} is not on view: tiles")
         unknown = sorted(set(self.ignored) - set(self.table.names))
         if unknown:
             raise ValueError(f"ignored names '{unknown[0]}'; expected one of {', '.join(self.table.names)}")
         return self
+
+    @property
+    def of_tiles(self) -> TileEvaluationOptions:
+        """How tiles are predicted and counted, with the ignored classes."""
+        return self.tiles.model_copy(update={"ignored_ids": self.scored_classes.ignored_ids})
 
     @property
     def scored_classes(self) -> ScoredClasses:

@@ -7,10 +7,10 @@ from tfx.types.artifact import Artifact
 from components.evaluation.component import ALL_GATES, JUDGED_BY
 from components.evaluation.evaluation_options import EvaluationOptions
 from components.evaluation.gate import judge
-from components.evaluation.gate_options import TILES
-from components.evaluation.gate_verdicts import verdicts_from_document, write_verdicts
+from components.evaluation.gate_verdicts import write_verdicts
 from components.evaluation.map_evaluator.component import MapEvaluation
 from components.evaluation.map_evaluator.files import read_map_evaluation
+from components.evaluation.map_evaluator.tile_gates import judge_tiles
 from components.evaluation.verdict import read_evaluation
 from components.file_systems import load_file_system, write_text
 
@@ -28,20 +28,17 @@ def ModelGates(
     Args:
         model: The candidate.
         evaluation: Of the patch records, by the stock Evaluator.
-        map_evaluation: Of whole tiles, with the verdicts of the gates on them.
+        map_evaluation: Of whole tiles, with the counts that the gates on them are judged by.
         blessing: Gets `gates.json`, and what the Evaluator's own would get: `BLESSED` or `NOT_BLESSED`, and the
             properties by which Pusher and the resolver of the latest blessed model go.
         options: `EvaluationOptions` as JSON.
     """
     asked = EvaluationOptions.model_validate_json(options)
     of_patches = read_evaluation(evaluation.uri)
-    of_tiles = read_map_evaluation(map_evaluation.uri).document["gates"]
     verdicts = [
         *judge(asked.gates_on_patches, of_patches.figures, of_patches.blessed_figures),
-        *verdicts_from_document(of_tiles),
+        *judge_tiles(read_map_evaluation(map_evaluation.uri), asked.gates_on_tiles),
     ]
-    if sum(verdict.view == TILES for verdict in verdicts) < len(asked.gates_on_tiles):
-        raise ValueError(f"{map_evaluation.uri} judges {len(of_tiles)} of the gates {asked.gates_on_tiles}")
     # Without gates: a model is blessed that has any figure at all.
     blessed = all(verdict.passed for verdict in verdicts) and not of_patches.is_empty
     load_file_system(blessing.uri)

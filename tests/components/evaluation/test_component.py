@@ -1,11 +1,13 @@
 """Which model a candidate is compared with."""
 
-import json
 from pathlib import Path
+from typing import Any
 
+import pytest
 from tfx import v1 as tfx
 
-from components.contract import CONTRACT_FILE
+from components.classes import ClassTable, LandClass
+from components.contract import CONTRACT_FILE, ModelContract
 from components.evaluation.component import (
     ALL_GATES,
     CANDIDATE,
@@ -18,10 +20,15 @@ from components.evaluation.component import (
 ARTIFACTS = tfx.types.standard_artifacts
 
 
-def make_model(folder: Path, number: int, classes: str = "roof, lawn") -> object:
+TABLE = ClassTable(classes=(LandClass(name="roof", color=(255, 0, 0)), LandClass(name="lawn", color=(0, 255, 0))))
+CONTRACT = ModelContract(patch_size=16, bands=("red", "green"), dtype="uint8", table=TABLE)
+
+
+def make_model(folder: Path, number: int, **differs: Any) -> object:
     path = folder / str(number) / "Format-Serving" / "assets.extra" / CONTRACT_FILE
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"classes": classes}))
+    differs = {"provenance": {"config_hash": str(number)}, **differs}
+    path.write_text(CONTRACT.model_copy(update=differs).model_dump_json())
     model = ARTIFACTS.Model()
     model.id, model.uri = number, str(folder / str(number))
     return model
@@ -59,6 +66,24 @@ def test_a_blessed_candidate_is_not_compared_with_itself(tmp_path: Path) -> None
     assert resolve(models[0], models[:1], [bless(1)]) == []
 
 
-def test_a_model_of_other_classes_is_passed_over(tmp_path: Path) -> None:
-    models = [make_model(tmp_path, 1, "water"), make_model(tmp_path, 2)]
-    assert resolve(models[1], models, [bless(1)]) == []
+@pytest.mark.parametrize(
+    "differs",
+    [
+        {"table": ClassTable(classes=(TABLE.classes[0], LandClass(name="water", color=(0, 0, 255))))},
+        {"table": ClassTable(classes=TABLE.classes[::-1])},
+        {"bands": ("red", "infrared")},
+        {"dtype": "uint16"},
+        {"patch_size": 32},
+        {"downsample": 2},
+    ],
+)
+def test_a_model_that_cannot_read_the_records_is_passed_over(tmp_path: Path, differs: dict[str, Any]) -> None:
+    models = [make_model(tmp_path, 1), make_model(tmp_path, 2, **differs), make_model(tmp_path, 3)]
+    assert resolve(models[2], models, [bless(1), bless(2)]) == [1]
+
+
+def test_colours_void_and_what_is_scored_hinder_no_comparison(tmp_path: Path) -> None:
+    classes = (LandClass(name="roof", color=(9, 9, 9), scored=False), TABLE.classes[1])
+    table = ClassTable(classes=classes, void=(LandClass(name="none", color=(1, 1, 1)),))
+    models = [make_model(tmp_path, 1, table=table), make_model(tmp_path, 2)]
+    assert resolve(models[1], models, [bless(1)]) == [1]

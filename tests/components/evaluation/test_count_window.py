@@ -110,3 +110,16 @@ def test_a_missing_halo_and_arrays_of_another_size_are_refused() -> None:
         count_window("a", SHAPE, window, window, truth[window.slices], predicted[window.slices], 3, OPTIONS)
     with pytest.raises(ValueError, match="predicted has shape"):
         count_window("a", SHAPE, WHOLE, WHOLE, truth, predicted[1:], 3, OPTIONS)
+
+
+def test_an_ignored_class_is_void_for_outlines_and_reliability_and_stays_in_the_matrices() -> None:
+    truth, predicted, confidence = make_tile()
+    found = count_window(
+        "a", SHAPE, WHOLE, WHOLE, truth, predicted, 3, OPTIONS, confidence=confidence, ignored_ids=(1,)
+    )
+    without = np.where(truth == 1, VOID_ID, truth).astype(np.uint8)
+    np.testing.assert_array_equal(found.confusion.sum(axis=0), confusion_matrix(truth, predicted, 3))
+    np.testing.assert_array_equal(found.boundary.sum(axis=0), boundary_counts(without, predicted, 3, 1))
+    np.testing.assert_array_equal(
+        found.reliability.sum(axis=0), reliability_counts(without, predicted, confidence, 3, 5)
+    )

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from components.errors import DataError
+from components.errors import ConfigError, DataError
 from components.evaluation.bootstrap import Difference
 from components.evaluation.evaluation_options import EvaluationOptions
 from components.evaluation.gate import Gate, ViewFigures, judge
-from components.evaluation.gate_options import check_gates
+from components.evaluation.gate_options import check_gates, check_places
 from components.evaluation.gate_verdicts import read_verdicts, write_verdicts
 
 
@@ -36,6 +36,13 @@ def test_a_gate_on_change_compares_with_the_blessed_model() -> None:
     assert not judge([gate], {"mean_iou": math.nan}, {"mean_iou": 0.5})[0].passed
 
 
+@pytest.mark.parametrize(("value", "passes"), [(0.3, True), (0.0, False), (math.nan, False)])
+def test_from_absent_to_nothing_but_mistakes_is_a_drop(value: float, passes: bool) -> None:
+    (verdict,) = judge([Gate(metric="precision/car", max_drop=2)], {"precision/car": value}, {})
+    assert verdict.passed is passes
+    assert verdict.bound == "at most 2 below the blessed model's, which is absent"
+
+
 def test_without_a_blessed_model_a_gate_on_change_passes_and_says_so() -> None:
     (verdict,) = judge([Gate(metric="mean_iou", max_drop=0.01)], {"mean_iou": 0.1}, None)
     assert verdict.passed
@@ -48,6 +55,46 @@ def test_gates_that_bound_nothing_or_no_figure_are_refused() -> None:
     with pytest.raises(ValueError, match="unknown metric 'miou'"):
         EvaluationOptions(gates=(Gate(metric="miou", at_least=0.5),)).check_names(["roof"])
     EvaluationOptions(gates=(Gate(metric="iou/roof", at_least=0.5),)).check_names(["roof"])
+
+
+@pytest.mark.parametrize(
+    ("gate", "said"),
+    [
+        ({"metric": "expected_calibration_error", "view": "tiles", "at_least": 0.1}, "by at_most"),
+        ({"metric": "kappa", "at_least": 0.5, "at_most": 0.4}, "no kappa is at least 0.5 and at most 0.4"),
+    ],
+)
+def test_bounds_that_ask_for_the_worse_or_for_nothing_there_can_be_are_refused(gate: dict, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Gate.model_validate(gate)
+
+
+@pytest.mark.parametrize("metric", ["pixels", "eroded/pixels", "lava"])
+def test_what_no_bound_can_fit_is_no_metric_and_all_kinds_of_metrics_are_told(metric: str) -> None:
+    with pytest.raises(ValueError, match=r"after eroded/; .* expected_calibration_error.* and boundary_f1/"):
+        check_gates([Gate(metric=metric, at_least=0.1)], ["roof"])
+
+
+def test_on_whole_tiles_no_gate_asks_for_an_ignored_class() -> None:
+    every = (Gate(metric="iou/*", view="tiles", at_least=0.1), Gate(metric="eroded/f1/*", at_least=0.1))
+    options = EvaluationOptions(ignored=("car",), gates=every)
+    options.check_names(["roof", "car"])
+    asked = [gate.metric for gate in options.for_classes(["roof", "car"]).gates]
+    assert asked == ["iou/roof", "eroded/f1/roof", "eroded/f1/car"]  # patches do not ignore it
+    for metric in ("iou/car", "eroded/recall/car", "boundary_f1/car"):
+        never = EvaluationOptions(ignored=("car",), gates=(Gate(metric=metric, view="tiles", at_least=0.1),))
+        with pytest.raises(ValueError, match=f"{metric} can never pass"):
+            never.check_names(["roof", "car"])
+    with pytest.raises(ValueError, match="every class"):
+        EvaluationOptions(ignored=("car", "roof")).check_names(["roof", "car"])
+
+
+@pytest.mark.parametrize("place", ["tile/b", "zone/b/r0c0", "tile/a/r0c0"])
+def test_a_slice_of_a_tile_that_is_not_evaluated_is_refused(place: str) -> None:
+    known = [Gate(metric="kappa", view="tiles", slice=name, at_least=0) for name in ("tile/a", "zone/a/r0c1")]
+    check_places([*known, Gate(metric="kappa", at_least=0)], {"a"})
+    with pytest.raises(ConfigError, match=f"slice '{place}', and no such tile is evaluated"):
+        check_places([*known, Gate(metric="kappa", view="tiles", slice=place, at_least=0)], {"a"})
 
 
 def interval(low: float, high: float) -> Difference:

@@ -24,8 +24,10 @@ from components.evaluation.counts_file import from_npz
 from components.evaluation.evaluate_tile import TileEvaluationOptions
 from components.evaluation.gate import NO_BLESSED_MODEL
 from components.evaluation.gate_options import Gate
-from components.evaluation.map_evaluator.component import PASSED, MapEvaluation, MapEvaluator, why_not_compared
+from components.evaluation.map_evaluator.component import MapEvaluation, MapEvaluator, why_not_compared
+from components.evaluation.map_evaluator.files import read_map_evaluation
 from components.evaluation.map_evaluator.options import MapEvaluatorOptions
+from components.evaluation.map_evaluator.tile_gates import judge_tiles
 from components.evaluation.saved_model_scorer import SavedModelScorer
 from components.evaluation.tile_products import facts_from_json, pictures_from_npz
 from components.geo.window import Window
@@ -86,8 +88,7 @@ def evaluate(models: dict[str, str], tiles: TileList, tmp_path: Path) -> Callabl
     def run(
         candidate: str,
         blessed: str | None = None,
-        gates: tuple[Gate, ...] = (),
-        passes: int = 1,
+        ignored: tuple[str, ...] = (),
         zones: ZoneOptions | None = None,
     ) -> Path:
         evaluation = artifact(MapEvaluation, tmp_path / "evaluation")
@@ -95,7 +96,7 @@ def evaluate(models: dict[str, str], tiles: TileList, tmp_path: Path) -> Callabl
         options = MapEvaluatorOptions(
             table=TABLE,
             tiles=TileEvaluationOptions(counting=CountingOptions(block_px=16), worst_windows=2, zones=zones),
-            gates=gates,
+            ignored=ignored,
         )
         MapEvaluator.test_call(
             evaluation=evaluation,
@@ -106,7 +107,6 @@ def evaluate(models: dict[str, str], tiles: TileList, tmp_path: Path) -> Callabl
             options=options.model_dump_json(),
             beam_pipeline=beam.Pipeline(),
         )
-        assert evaluation.get_int_custom_property(PASSED) == passes
         return tmp_path / "evaluation"
 
     return run
@@ -186,12 +186,34 @@ def test_a_worse_model_is_refused_and_a_better_one_is_not(evaluate: Callable[...
         Gate(metric="mean_iou", view="tiles", max_drop=0.01, confidently_better=True),
         Gate(metric="iou/roof", view="tiles", slice="with/roof", max_drop=0.02),
     )
-    document = json.loads((evaluate("bad", "good", gates, passes=0) / "figures.json").read_text())
-    assert [gate["passed"] for gate in document["gates"]] == [False, False, False]
-    assert document["differences"]["mean_iou"]["high"] < 0
-    document = json.loads((evaluate("good", "bad", gates) / "figures.json").read_text())
-    assert [gate["passed"] for gate in document["gates"]] == [True, True, True]
-    assert "over 3 units" in document["gates"][1]["reason"]
+    files = read_map_evaluation(str(evaluate("bad", "good")))
+    assert [verdict.passed for verdict in judge_tiles(files, gates)] == [False, False, False]
+    assert files.document["differences"]["mean_iou"]["high"] < 0
+    found = judge_tiles(read_map_evaluation(str(evaluate("good", "bad"))), gates)
+    assert [verdict.passed for verdict in found] == [True, True, True]
+    assert "over 3 units" in found[1].reason
+
+
+def test_an_ignored_class_counts_nowhere_but_in_areas(evaluate: Callable[..., Path]) -> None:
+    folder = evaluate("bad", ignored=("road",))
+    document = json.loads((folder / "figures.json").read_text())
+    pixels = np.array(document["confusion"])[:2].sum()
+    assert 0 < pixels < np.sum(document["confusion"])
+    assert document["figures"]["pixels"]["value"] == sum(document["reliability"]["pixels"]) == pixels
+    assert document["figures"]["boundary_f1/road"]["value"] is None
+    worst = document["worst"][0]
+    for path in folder.glob("tiles/*.npz"):
+        for _, picture in pictures_from_npz(path.read_bytes()):
+            assert set(np.unique(picture.layers.truth)) <= {0, 1, VOID_ID}
+    assert worst["errors"] <= worst["pixels"] < 16 * 16
+    assert document["areas"]["classes"]["road"]["adjusted_square_metres"] > 0
+
+
+def test_counts_that_are_gone_are_named(evaluate: Callable[..., Path]) -> None:
+    folder = evaluate("good")
+    (folder / "candidate_counts.npz").unlink()
+    with pytest.raises(DataError, match=r"candidate_counts\.npz cannot be read"):
+        judge_tiles(read_map_evaluation(str(folder)), [Gate(metric="kappa", view="tiles", at_least=0)])
 
 
 def test_a_tile_that_cannot_be_read_is_named(evaluate: Callable[..., Path], tiles: TileList) -> None:

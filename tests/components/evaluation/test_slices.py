@@ -100,3 +100,9 @@ def test_sizes_that_cannot_be_are_refused() -> None:
         worst_windows(COUNTS, {"a": (30, 40)})
     with pytest.raises(DataError, match="outside its tile"):
         worst_windows(COUNTS, {"a": (16, 40), "b": (16, 16)})
+
+
+def test_errors_at_an_ignored_class_make_no_window_worst() -> None:
+    counts = make_counts({Unit("a", 0, 0): [[200, 0], [56, 0]], Unit("b", 0, 0): [[200, 56], [0, 0]]})
+    found = worst_windows(counts, {"a": (16, 16), "b": (16, 16)}, ignored_ids=(1,))
+    assert [(worst.tile, worst.pixels, worst.errors) for worst in found] == [("b", 256, 56)]

@@ -125,3 +125,11 @@ def test_a_class_that_is_absent_fails_its_gate_in_tfma_too(gate: Gate, tmp_path:
     output = evaluate(tmp_path, {CANDIDATE: 0.0}, [gate], roof_only)
     assert not tfma.load_validation_result(output).validation_ok
     assert not judge([gate], read_evaluation(output).figures, None)[0].passed
+
+
+def test_a_class_that_is_nowhere_and_mapped_all_the_same_is_a_drop_in_both(tmp_path: Path) -> None:
+    gate, roof_only = Gate(metric="iou/lawn", max_drop=0.5), [record("a", [5, 0, 0, 0])] * 3
+    output = evaluate(tmp_path, {CANDIDATE: 1.0, BASELINE: 0.0}, [gate], roof_only)
+    evaluation = read_evaluation(output)
+    assert not judge([gate], evaluation.figures, evaluation.blessed_figures)[0].passed
+    assert not tfma.load_validation_result(output).validation_ok

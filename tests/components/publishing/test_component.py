@@ -135,5 +135,8 @@ def test_figures_of_patches_get_intervals_over_tiles(table: ClassTable) -> None:
     assert accuracy["units"] == 3
     assert 15 / 20 <= accuracy["low"] < accuracy["value"] < accuracy["high"] <= 17 / 20  # tiles: 17, 15, 15 of 20
     assert section["confusion"] == [[22, 8], [5, 25]]
+    eroded = Evaluation(evaluation.figures, total, {}, by_tile, None, total, by_tile)
+    section = patch_section(eroded, table, "test")
+    assert section["figures"]["eroded/overall_accuracy"] == accuracy, "the same matrices, the same draws"
     alone = patch_section(Evaluation(evaluation.figures, total, {}, {}, None), table, "test")
     assert np.isnan(alone["figures"]["overall_accuracy"]["low"]), "one unit gives no interval"

@@ -25,10 +25,10 @@ from components.evaluation.evaluate_tile import TileEvaluationOptions
 from components.evaluation.figures import figures
 from components.evaluation.gate import GateVerdict
 from components.evaluation.gate_options import TILES, Gate
-from components.evaluation.gate_verdicts import verdicts_from_document
 from components.evaluation.map_evaluator.component import MapEvaluation, MapEvaluator
 from components.evaluation.map_evaluator.files import read_map_evaluation
 from components.evaluation.map_evaluator.options import MapEvaluatorOptions
+from components.evaluation.map_evaluator.tile_gates import judge_tiles
 from components.evaluation.verdict import Evaluation
 from components.evaluation.view_figures import BootstrapOptions
 from components.geo.labels import LabelDecoder
@@ -59,6 +59,12 @@ CONFUSION = np.array([[60.0, 20.0, 0.0], [10.0, 10.0, 0.0], [0.0, 0.0, 0.0]])
 
 ERODED = np.array([[40.0, 0.0, 0.0], [5.0, 5.0, 0.0], [0.0, 0.0, 0.0]])
 """The same without class boundaries. Accuracy 0.9."""
+
+
+GATES_ON_TILES = (
+    Gate(metric="mean_iou", view=TILES, at_least=0.5, max_drop=0.01),
+    Gate(metric=f"iou/{NASTY}", view=TILES, slice=f"with/{NASTY}", at_least=0.99),
+)
 
 
 @dataclass(frozen=True)
@@ -193,10 +199,6 @@ def evaluate_tiles(folder: Path, model: Path, blessed: Path, sources: tuple[Tile
         table=config.table,
         tiles=TileEvaluationOptions(counting=CountingOptions(block_px=BLOCK)),
         bootstrap=BootstrapOptions(over="blocks", resamples=200),
-        gates=(
-            Gate(metric="mean_iou", view=TILES, at_least=0.5, max_drop=0.01),
-            Gate(metric=f"iou/{NASTY}", view=TILES, slice=f"with/{NASTY}", at_least=0.99),
-        ),
     )
     MapEvaluator.test_call(
         evaluation=artifact(MapEvaluation, folder),
@@ -288,7 +290,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> FakeRun:
         gates=(
             GateVerdict("mean_iou", "at least 0.4", 11 / 24, True, "mean_iou is 0.4583 and reaches 0.4"),
             GateVerdict("iou/lava", "at least 0.1", float("nan"), False, "iou/lava is absent and does not reach 0.1"),
-            *verdicts_from_document(map_evaluation.document["gates"]),
+            *judge_tiles(map_evaluation, GATES_ON_TILES),
         ),
         blessed=True,
         served_well=True,

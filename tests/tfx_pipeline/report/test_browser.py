@@ -329,3 +329,36 @@ def test_every_picture_and_control_has_a_name(desktop: Opened) -> None:
     assert unnamed == []
     ids = page.evaluate("[...document.querySelectorAll('[id]')].map(e => e.id)")
     assert len(ids) == len(set(ids))
+
+
+VIEWS = ("tiles", "tiles-eroded", "patches", "patches-eroded")
+
+
+def stacked(page: Page) -> bool:
+    """Whether the tables of all views stand below one another, each under its view's name, with no button about."""
+    panels = [page.locator(f"#{section}-{view}") for section in ("classes", "confusion") for view in VIEWS]
+    named = all(panel.is_visible() and panel.locator(".of-view").is_visible() for panel in panels)
+    return named and page.locator("#slices-patches").is_visible() and not page.locator(".toggle").first.is_visible()
+
+
+def test_on_paper_the_tables_of_all_views_stand_with_shares_and_counts(desktop: Opened) -> None:
+    page = desktop.page
+    assert not stacked(page)
+    page.emulate_media(media="print")
+    try:
+        assert stacked(page)
+        cell = page.locator("#confusion-tiles .heat").first
+        assert cell.locator(".share").is_visible()
+        assert cell.locator(".count").is_visible()
+    finally:
+        page.emulate_media(media="screen")
+
+
+def test_without_scripts_the_tables_of_all_views_stand_and_no_dead_button(browser: Browser, report: Path) -> None:
+    context = browser.new_context(viewport=DESKTOP, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(report.as_uri())
+    assert stacked(page)
+    assert not page.locator(".chart-box").first.is_visible()
+    assert page.get_by_text("Scripts are off").is_visible()
+    context.close()

@@ -84,12 +84,13 @@ def test_views_share_names_and_differ_in_figures(run: FakeRun) -> None:
 def test_patches_get_intervals_from_their_tiles(run: FakeRun) -> None:
     evaluation = run.outcome.evaluation
     good, bad = np.diag([50.0, 40.0, 0.0]), np.array([[10.0, 40.0, 0.0], [5.0, 5.0, 0.0], [0.0, 0.0, 0.0]])
-    two = replace(evaluation, confusion_by_tile={"a": good, "b": bad})
-    view = patch_views(two, run.config.table)[0]
-    found = view.intervals["overall_accuracy"]
-    assert found.value == pytest.approx(105 / 150)
-    assert (found.low, found.high) == (pytest.approx(15 / 60), pytest.approx(1.0))  # one tile drawn twice
-    assert view.drawn == "2 tiles"
+    by_tile = {"a": good, "b": bad}
+    two = replace(evaluation, confusion_by_tile=by_tile, eroded_confusion_by_tile=by_tile)
+    for view in patch_views(two, run.config.table):
+        found = view.intervals["overall_accuracy"]
+        assert found.value == pytest.approx(105 / 150)
+        assert (found.low, found.high) == (pytest.approx(15 / 60), pytest.approx(1.0))  # one tile drawn twice
+        assert view.drawn == "2 tiles"
 
 
 def test_the_least_accurate_slice_comes_first(run: FakeRun) -> None:

@@ -102,6 +102,20 @@ def test_classes_stand_beside_the_blessed_models(page: Page) -> None:
     text = words(page)
     assert "ground 0.667 0.556 +0.111" in text  # 60 / 90 beside 50 / 90
     assert "lava not scored absent from the truth absent absent" in text
+    assert "evaluated on the same records" in text
+    assert "evaluated on the same tiles" in text
+
+
+def test_what_is_not_there_says_why(run: FakeRun, tmp_path: Path) -> None:
+    whole = run.outcome.map_evaluation
+    assert whole is not None
+    reason = "the latest blessed model has other bands (blue) and is not compared"
+    document = {**whole.document, "areas": None, "blessed_figures": None, "differences": None, "not_compared": reason}
+    outcome = replace(run.outcome, map_evaluation=replace(whole, document=document))
+    text = words(read(replace(run, outcome=outcome, places=replace(run.places, workdir=tmp_path))))
+    assert f"Nothing is compared: {reason}." in text
+    assert "Areas none are given: at least one tile has no coordinate system" in text
+    assert "within 3 px." in text  # of boundary F1
 
 
 def test_calibration_slices_and_areas_are_told(page: Page, run: FakeRun) -> None:
