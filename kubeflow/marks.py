@@ -52,7 +52,8 @@ def mark(config: Config, data: DataSet, here: Places) -> Marked:
         updates["evaluation"] = config.evaluation.model_copy(update={"zones": zones})
     return Marked(
         config.model_copy(update=updates),
-        replace(data, tiles=tiles, fingerprint=FINGERPRINT_MARK),
+        # The step on the cluster reads all files, zones among them, into one fingerprint.
+        replace(data, tiles=tiles, fingerprint=FINGERPRINT_MARK, zones_fingerprint=""),
         tuple(marked.values()),
         root if any(path.startswith(ROOT_MARK) for path in marked.values()) else None,
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from components.encoders.batch_norm import BatchNorm
 from components.encoders.style import LayerStyle
 from components.segnet.pooling import MaxPoolWithMask, UnpoolWithMask
 
@@ -29,9 +30,7 @@ def convolution(features: Any, channels: int, name: str, style: LayerStyle, pref
     features = keras.layers.Conv2D(
         channels, 3, padding="same", kernel_initializer=style.initializer(layer), dtype=style.dtype, name=layer
     )(features)
-    features = keras.layers.BatchNormalization(
-        momentum=style.momentum, epsilon=1e-5, dtype=style.dtype, name=f"{prefix}norm{name}"
-    )(features)
+    features = BatchNorm(momentum=style.momentum, epsilon=1e-5, dtype=style.dtype, name=f"{prefix}norm{name}")(features)
     return keras.layers.ReLU(dtype=style.dtype, name=f"{prefix}relu{name}")(features)
 
 

@@ -50,12 +50,11 @@ class MaxPoolWithMask(keras.layers.Layer):
     def call(self, inputs: Any) -> tuple[Any, Any]:
         """(pooled, mask)."""
         _, height, width, channels = inputs.shape
-        windows = ops.reshape(inputs, (-1, height // 2, 2, width // 2, 2, channels))
-        corners = ops.reshape(ops.transpose(windows, (0, 1, 3, 2, 4, 5)), (-1, height // 2, width // 2, 4, channels))
-        index = ops.argmax(corners, axis=3)
-        places = ops.reshape(ops.arange(4, dtype=index.dtype), (1, 1, 2, 1, 2, 1))
-        mask = ops.equal(ops.expand_dims(index, (2, 4)), places)
-        pooled = ops.sum(windows * ops.cast(mask, inputs.dtype), axis=(2, 4))
+        rows = (-1, height // 2, 2, width // 2, 2 * channels)
+        mask = _first_maxima(ops.reshape(ops.stop_gradient(inputs), rows))
+        upper, lower = ops.split(ops.reshape(inputs, rows) * ops.cast(mask, inputs.dtype), 2, axis=2)
+        left, right = ops.split(upper + lower, 2, axis=-1)
+        pooled = ops.reshape(left + right, (-1, height // 2, width // 2, channels))
         return pooled, ops.reshape(mask, (-1, height, width, channels))
 
     def compute_output_spec(self, inputs: Any) -> tuple[keras.KerasTensor, keras.KerasTensor]:
@@ -65,6 +64,28 @@ class MaxPoolWithMask(keras.layers.Layer):
             keras.KerasTensor((batch, height // 2, width // 2, channels), dtype=inputs.dtype),
             keras.KerasTensor(inputs.shape, dtype="bool"),
         )
+
+
+def _first_maxima(rows: Any) -> Any:
+    """Where the first maximum of each window of 2 x 2 stands.
+
+    Args:
+        rows: `(batch, height / 2, 2, width / 2, 2 * channels)`: two neighbouring pixels side by side. Five comparisons
+            of such quarters, and cutting in place of gathering, cost a fraction of a transposition and an argmax.
+
+    Returns:
+        bool of the same shape.
+    """
+    upper, lower = ops.split(rows, 2, axis=2)
+    (first, second), (third, fourth) = ops.split(upper, 2, axis=-1), ops.split(lower, 2, axis=-1)
+    above = ops.greater_equal(ops.maximum(first, second), ops.maximum(third, fourth))
+    below = ops.logical_not(above)
+    is_first = ops.logical_and(above, ops.greater_equal(first, second))
+    is_third = ops.logical_and(below, ops.greater_equal(third, fourth))
+    is_second, is_fourth = ops.logical_xor(above, is_first), ops.logical_xor(below, is_third)
+    return ops.concatenate(
+        [ops.concatenate([is_first, is_second], axis=-1), ops.concatenate([is_third, is_fourth], axis=-1)], axis=2
+    )
 
 
 @keras.saving.register_keras_serializable(package="eoseg")
@@ -94,8 +115,10 @@ class UnpoolWithMask(keras.layers.Layer):
         """Unpooled values of (values, mask)."""
         values, mask = inputs
         _, height, width, channels = values.shape
-        windows = ops.reshape(ops.cast(mask, values.dtype), (-1, height, 2, width, 2, channels))
-        spread = ops.expand_dims(values, (2, 4)) * windows
+        windows = ops.reshape(ops.cast(mask, values.dtype), (-1, height, 2, width, 2 * channels))
+        # Copies laid side by side, for a product without broadcasting: TensorFlow sums its gradient faster.
+        twice = ops.concatenate([values, values], axis=-1)
+        spread = ops.stack([twice, twice], axis=2) * windows
         return ops.reshape(spread, (-1, 2 * height, 2 * width, channels))
 
     def compute_output_spec(self, inputs: Sequence[Any]) -> keras.KerasTensor:

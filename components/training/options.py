@@ -84,8 +84,8 @@ class TrainingOptions(Options):
     """`mirrored` splits each batch over all devices of the machine, `multi_worker` over the machines of TF_CONFIG;
     `auto`: over machines if TF_CONFIG names several, else over GPUs if there are several."""
     jit_compile: bool = False
-    """Compile the training step with XLA. Off, because TensorFlow's own oneDNN kernels win on CPUs with AVX-512: 0.25 s
-    against 0.38 s a step of 8 patches of 128 px at width 0.25, on 2 cores. Measure before switching it on."""
+    """Compile the training step with XLA. Off, because TensorFlow's own oneDNN kernels win on CPUs with AVX-512: 0.20 s
+    against 0.41 s a step of 8 patches of 128 px at width 0.25, on 2 cores. Measure before switching it on."""
     steps_per_epoch: PositiveInt | None = None
     """Steps between two progress lines, each with an evaluation; None is one pass through the training records."""
     checkpoint_every: PositiveInt | None = None
