@@ -27,6 +27,8 @@ STEPS = {
     "AnomalyGate",
     "Trainer",
     "Evaluator",
+    "MapEvaluator",
+    "ModelGates",
     "ServingCheck",
     "VersionPusher",
 }
