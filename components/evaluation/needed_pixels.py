@@ -6,16 +6,16 @@ so its scores are, bit by bit, those of the whole tile's map.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from components.geo.image import ImageReader
-from components.geo.raster import Georeference, Grid, Raster
+from components.geo.raster import Raster
 from components.geo.window import Window
+from components.geo.wrapped_image import WrappedImage
 
 
-class NeededPixels:
+class NeededPixels(WrappedImage):
     """An `ImageReader` that calls pixels outside some windows nodata.
 
     Args:
@@ -24,30 +24,8 @@ class NeededPixels:
     """
 
     def __init__(self, reader: ImageReader, needed: Sequence[Window]) -> None:
-        self._reader = reader
+        super().__init__(reader)
         self._needed = tuple(needed)
-        self.path: str = reader.path
-        self.height: int = reader.height
-        self.width: int = reader.width
-        self.dtype: str = reader.dtype
-        self.georeference: Georeference = reader.georeference
-        self.crs: Any = reader.crs
-        self.resampled: tuple[str, ...] = reader.resampled
-
-    @property
-    def band_count(self) -> int:
-        """Of the tile."""
-        return self._reader.band_count
-
-    @property
-    def grid(self) -> Grid:
-        """Of the tile."""
-        return self._reader.grid
-
-    @property
-    def crs_name(self) -> str:
-        """Of the tile."""
-        return self._reader.crs_name
 
     def read(self, window: Window, downsample: int = 1) -> Raster:
         """As the tile, nodata outside the needed windows.

@@ -18,8 +18,8 @@ from components.evaluation.gate_verdicts import GATES_FILE
 from components.evaluation.map_evaluator.files import read_map_evaluation
 from components.evaluation.verdict import Evaluation, read_evaluation
 from components.file_systems import read_text
+from components.publishing.code_revision import code_revision, package_versions
 from components.publishing.model_card import CardEvidence
-from components.publishing.model_card_code import code_revision, package_versions
 
 
 @dataclass(frozen=True)

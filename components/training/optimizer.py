@@ -35,22 +35,22 @@ class _OwnRates:
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
         """Makes the optimiser's variables, and notes which factor and which decay each variable has."""
-        super().build(variables)  # type: ignore[misc]
+        super().build(variables)  # type: ignore[misc] # the other base is a Keras optimiser
         for variable in variables:
             # Shrinking the scales of batch normalisation, or biases, regularises nothing.
             decay = 0.0 if variable.name in _NOT_DECAYED else self._decay
             factor = self._factor_of_path.get(variable.path, 1.0)
-            self._settings[self._var_key(variable)] = (factor, decay)  # type: ignore[attr-defined]
+            self._settings[self._var_key(variable)] = (factor, decay)  # type: ignore[attr-defined] # Keras' own
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """One variable's step."""
-        factor, decay = self._settings[self._var_key(variable)]  # type: ignore[attr-defined]
+        factor, decay = self._settings[self._var_key(variable)]  # type: ignore[attr-defined] # Keras' own
         rate = learning_rate if factor == 1.0 else learning_rate * factor
         if decay and self._l2:
             gradient = gradient + decay * variable
         elif decay:
             variable.assign_sub(variable * decay * tf.cast(rate, variable.dtype))
-        super().update_step(gradient, variable, rate)  # type: ignore[misc]
+        super().update_step(gradient, variable, rate)  # type: ignore[misc] # the other base is a Keras optimiser
 
     def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
         return grads_and_vars

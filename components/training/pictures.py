@@ -53,10 +53,10 @@ def augmented_sheet(
     columns = [*_image_and_label(image, label, record_format, statistics)]
     for draw in range(1, 1 + _DRAWS):
         step = tf.constant(draw, tf.int64)
-        varied = (image, label)
+        varied: tuple[tf.Tensor, ...] = (image, label)
         for name in ("turn", "warp", "relight", "occlude"):
-            varied = stages[name](step, *varied)  # type: ignore[assignment]
-        columns += _image_and_label(*varied, record_format, statistics)
+            varied = stages[name](step, *varied)
+        columns += _image_and_label(varied[0], varied[1], record_format, statistics)
     return _sheet(columns)
 
 

@@ -12,9 +12,11 @@ LossOfOutputs = Callable[[dict[str, Any], Any], Any]
 """From the network's outputs by name and the label to a scalar."""
 
 
-def train_step(
-    learner: Learner, loss_of_outputs: LossOfOutputs, *, jit_compile: bool
-) -> Callable[[Any, Any], tf.Tensor]:
+TrainStep = Callable[[Any, Any], tf.Tensor]
+"""From image and label to the batch's loss."""
+
+
+def train_step(learner: Learner, loss_of_outputs: LossOfOutputs, *, jit_compile: bool) -> TrainStep:
     """A function that does one step on (image, label) and gives the batch's loss.
 
     With several replicas each computes the loss of its part of the batch, and batch normalisation takes its mean over
@@ -44,7 +46,8 @@ def train_step(
         return loss
 
     if replicas == 1:
-        return tf.function(step, jit_compile=jit_compile)  # type: ignore[no-any-return]
+        on_one_device: TrainStep = tf.function(step, jit_compile=jit_compile)
+        return on_one_device
 
     # Talk between replicas cannot be compiled.
     compiled = tf.function(gradients, jit_compile=True) if jit_compile else gradients
@@ -68,4 +71,5 @@ def train_step(
             average.update(optimizer.iterations - 1)
         return strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
 
-    return tf.function(mirrored_step)  # type: ignore[no-any-return]
+    on_all_devices: TrainStep = tf.function(mirrored_step)
+    return on_all_devices

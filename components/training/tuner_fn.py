@@ -11,8 +11,8 @@ import hashlib
 import os
 from typing import Any, NamedTuple
 
-import keras_tuner  # type: ignore[import-untyped]
-from keras_tuner.engine import base_tuner  # type: ignore[import-untyped]
+import keras_tuner
+from keras_tuner.engine import base_tuner
 
 from components.dataset.record_index import record_files
 from components.dataset.statistics import split_statistics
@@ -39,7 +39,7 @@ class TunerFnResult(NamedTuple):
     fit_kwargs: dict[str, Any]
 
 
-class TrainingTuner(base_tuner.BaseTuner):  # type: ignore[misc]
+class TrainingTuner(base_tuner.BaseTuner):
     """Runs trainings of this project instead of Keras' `fit`.
 
     Args:

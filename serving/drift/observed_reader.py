@@ -1,14 +1,13 @@
 """A tile whose bands are counted while it is read for prediction."""
 
-from typing import Any
-
 from components.drift.band_histogram import BandCounter
 from components.geo.image import ImageReader
-from components.geo.raster import Georeference, Grid, Raster
+from components.geo.raster import Raster
 from components.geo.window import Window
+from components.geo.wrapped_image import WrappedImage
 
 
-class ObservedReader:
+class ObservedReader(WrappedImage):
     """An `ImageReader` that counts what it reads at the model's resolution, every `row_step`-th row of the tile.
 
     Mapping reads each row once, from top to bottom; what it reads once more at full resolution, to know which pixels
@@ -22,32 +21,10 @@ class ObservedReader:
     """
 
     def __init__(self, reader: ImageReader, counter: BandCounter, downsample: int, row_step: int) -> None:
-        self._reader = reader
+        super().__init__(reader)
         self._counter = counter
         self._downsample = downsample
         self._row_step = row_step
-        self.path: str = reader.path
-        self.height: int = reader.height
-        self.width: int = reader.width
-        self.dtype: str = reader.dtype
-        self.georeference: Georeference = reader.georeference
-        self.crs: Any = reader.crs
-        self.resampled: tuple[str, ...] = reader.resampled
-
-    @property
-    def band_count(self) -> int:
-        """Of the tile."""
-        return self._reader.band_count
-
-    @property
-    def grid(self) -> Grid:
-        """Of the tile."""
-        return self._reader.grid
-
-    @property
-    def crs_name(self) -> str:
-        """Of the tile."""
-        return self._reader.crs_name
 
     def read(self, window: Window, downsample: int = 1) -> Raster:
         """As the tile."""

@@ -1,15 +1,12 @@
-"""What produced the model: records, configuration, code, packages, each step's artifacts; and how to use it."""
+"""What produced the model: configuration, each step's artifacts; and how to use it."""
 
 import shlex
-import subprocess
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from importlib import metadata
 from pathlib import Path
 
 import yaml
 
-import tfx_pipeline
 from components.publishing.versions import version_numbers
 from tfx_pipeline.config import Config
 from tfx_pipeline.data_set import Places
@@ -18,7 +15,6 @@ from tfx_pipeline.outcome import Outcome
 from tfx_pipeline.report.parents import parents_of
 from tfx_pipeline.run_record import RunRecord
 
-PACKAGES = ("tensorflow", "keras", "tfx", "apache-beam", "rasterio")
 PIPELINE_ORDER = (
     "LabelValidator",
     "TileExampleGen",
@@ -60,15 +56,6 @@ class ArtifactRow:
 
 
 @dataclass(frozen=True)
-class CodeRevision:
-    """Which code wrote the report: `git` with a commit (and whether files differed from it), or a package version."""
-
-    kind: str
-    revision: str
-    modified: bool
-
-
-@dataclass(frozen=True)
 class Command:
     """A command with what it is for."""
 
@@ -99,22 +86,6 @@ def artifact_rows(record: RunRecord, metadata: MetadataPlace | Path) -> list[Art
         for step in sorted(record.steps, key=lambda step: (order.get(step, len(order)), step))
         for key, artifact in sorted(record.steps[step].outputs.items())
     ]
-
-
-def code_revision() -> CodeRevision:
-    """The revision of the checkout that this package lies in, or the installed package's version."""
-    package = Path(tfx_pipeline.__file__).parent
-    # An environment may lie inside somebody else's repository: only a checkout with this package at its top counts.
-    if _git(package, "rev-parse", "--show-toplevel") == str(package.parent.resolve()):
-        revision = _git(package, "rev-parse", "HEAD")
-        if revision:
-            return CodeRevision("git", revision, bool(_git(package.parent, "status", "--porcelain")))
-    return CodeRevision("eoseg", _version("eoseg"), False)
-
-
-def package_versions() -> dict[str, str]:
-    """Versions of the packages that decide the result."""
-    return {name: _version(name) for name in PACKAGES}
 
 
 def config_yaml(config: Config) -> str:
@@ -171,21 +142,3 @@ def usage(config: Config, places: Places, outcome: Outcome) -> list[Command]:
 def _time(milliseconds: int) -> str:
     moment = datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
     return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "not installed"
-
-
-def _git(folder: Path, *words: str) -> str:
-    """What git says, stripped; empty where there is no git or no checkout."""
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""

@@ -11,6 +11,7 @@ from tfx.utils import path_utils
 
 from components.errors import EosegError
 from components.file_systems import local_copy, read_text
+from components.publishing.code_revision import code_revision, package_versions
 from components.records.record_format import RecordFormat
 from components.training.history import HISTORY_FILE, EpochRecord
 from serving.drift.section import drift_section
@@ -166,8 +167,8 @@ def _lineage(config: Config, data: DataSet, places: Places, record: RunRecord, o
     return {
         "fingerprint": data.fingerprint,
         "run": record.name,
-        "code": lineage.code_revision(),
-        "packages": lineage.package_versions(),
+        "code": code_revision(),
+        "packages": package_versions(),
         "artifacts": lineage.artifact_rows(record, metadata_of(config, places)),
         "config_yaml": lineage.config_yaml(config),
         "previous": lineage.previous_version(outcome),

@@ -9,7 +9,19 @@ import pytest
 from serving.embedded.options import ServerOptions as EmbeddedOptions
 from serving.embedded.server import EmbeddedServer
 from serving.versions.change import ServerOptions
+from serving.versions.model_entry import ModelEntry, entry_of, read_config
 from serving.versions.registry import Registry, registry_of
+
+ALONE = ServerOptions()
+"""No server is told."""
+
+
+def entry(registry: Registry) -> ModelEntry:
+    return entry_of(registry, read_config(registry))
+
+
+def labels(registry: Registry) -> dict[str, int]:
+    return entry(registry).labels
 
 
 @pytest.fixture(scope="session")

@@ -155,12 +155,6 @@ def test_commands_are_quoted_and_parse(run: FakeRun, tmp_path: Path) -> None:
     assert str(places.model_base) in shlex.split(commands[0].line)
 
 
-def test_code_revision_names_something() -> None:
-    revision = lineage.code_revision()
-    assert revision.kind in ("git", "eoseg")
-    assert revision.revision
-
-
 def test_a_workdir_without_a_run_is_one_clear_error(tmp_path: Path) -> None:
     arguments = build_parser().parse_args(["report", "demo.yaml", "--workdir", str(tmp_path)])
     with pytest.raises(MissingFileError, match="does not exist"):
