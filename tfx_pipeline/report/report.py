@@ -21,6 +21,7 @@ from tfx_pipeline.metadata_place import metadata_of
 from tfx_pipeline.outcome import Outcome
 from tfx_pipeline.pipeline import record_format
 from tfx_pipeline.report import area_tables, charts, data_facts, figure_rows, lineage, map_pictures
+from tfx_pipeline.report.augmented_picture import augmented_picture
 from tfx_pipeline.report.evaluated_tiles import shown_tiles, shown_windows
 from tfx_pipeline.report.examples import Examples, find_examples
 from tfx_pipeline.report.layers import within_budget
@@ -58,7 +59,7 @@ def write_report(
         "confidence_colors": [css_color(color) for color in confidence_colors()],
         **_figures(config, outcome, chart_data),
         **_to_look_at(config, data, places, record, outcome, maps, missing),
-        **_training(config, record, chart_data),
+        **_training(config, record, chart_data, missing),
         **_data(config, data, places, record, chart_data),
         **_lineage(config, data, places, record, outcome),
         "charts": chart_data,
@@ -138,10 +139,14 @@ def _to_look_at(
     }
 
 
-def _training(config: Config, record: RunRecord, chart_data: dict[str, charts.Chart]) -> dict[str, Any]:
-    history = read_history(_uri(record, "Trainer", "model_run"))
+def _training(
+    config: Config, record: RunRecord, chart_data: dict[str, charts.Chart], missing: list[str]
+) -> dict[str, Any]:
+    model_run = _uri(record, "Trainer", "model_run")
+    history = read_history(model_run)
     chart_data |= charts.learning_curves(history, config.table)
-    return {"history": history}
+    augmented = _tried("augmented patches", missing, lambda: augmented_picture(model_run)) if model_run else None
+    return {"history": history, "augmented": augmented}
 
 
 def _data(

@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from components.errors import DataError
 from components.evaluation.map_evaluator.files import MapEvaluationFiles
+from components.training.pictures import AUGMENTED_FILE
 from tfx_pipeline.data_set import Places
+from tfx_pipeline.report.augmented_picture import augmented_picture
 from tfx_pipeline.report.report import write_report
 from tfx_pipeline.run_record import RunRecord
 
@@ -153,6 +156,24 @@ def test_charts_carry_the_history_and_the_statistics(page: Page) -> None:
     assert void["x"] == pytest.approx([100 * 64 / 4096] * 3)  # an 8 x 8 corner of 64 x 64
 
 
+def test_augmented_patches_are_shown_no_wider_than_the_page(page: Page) -> None:
+    assert "as they were varied" in page.words
+    shown = [Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))) for uri in page.pictures]
+    assert [picture.size for picture in shown if picture.size[0] > 1000] == [(1080, 32)]  # 2000 x 60
+
+
+def test_a_damaged_picture_is_a_remark_and_not_a_failed_report(run: FakeRun, tmp_path: Path) -> None:
+    damaged = tmp_path / AUGMENTED_FILE
+    damaged.write_bytes(b"no picture")
+    with pytest.raises(DataError, match="cannot be read"):
+        augmented_picture(str(tmp_path))
+    damaged.unlink()
+    assert augmented_picture(str(tmp_path)) is None
+    whole = augmented_picture(run.record.output("Trainer", "model_run").uri)
+    assert whole is not None
+    assert (whole.height, whole.width) == (round(60 * 1080 / 2000), 1080)
+
+
 def test_nothing_is_loaded_from_anywhere(page: Page, run: FakeRun) -> None:
     assert page.addresses
     assert all(address.startswith(("data:", "#")) for address in page.addresses)
@@ -169,8 +190,9 @@ def test_plotly_is_embedded_once(page: Page, run: FakeRun) -> None:
 
 
 def test_pictures_are_whole(page: Page) -> None:
-    # The test tile has 2 x 2 patches, one bad window and an overview, of five layers each, and one map of four.
-    assert len(page.pictures) == (4 + 1 + 1) * 5 + 4
+    # The test tile has 2 x 2 patches, one bad window and an overview, of five layers each, one map of four, and the
+    # augmented patches.
+    assert len(page.pictures) == (4 + 1 + 1) * 5 + 4 + 1
     for address in page.pictures:
         kind, _, data = address.partition(",")
         assert kind in ("data:image/png;base64", "data:image/jpeg;base64")

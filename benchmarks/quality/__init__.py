@@ -1,0 +1,1 @@
+"""Trainings of one configuration in several variants and with several seeds, scored alike."""
