@@ -43,7 +43,7 @@ def main() -> None:
         results = read_results(
             [run_trial(path, name, seed, arguments.workdir) for seed in arguments.seeds or plan.seeds]
         )
-        rows.append(summary(results))
+        rows.append(summary(name, results))
         curves[name] = curve(results)
         print(as_markdown(rows, results[0]["classes"]), flush=True)
     means = [row["figures"]["mean_iou"] for row in rows]

@@ -9,13 +9,18 @@ from typing import Any
 from components.evaluation.figures import MEAN_IOU, OVERALL_ACCURACY, class_figure
 
 
-def summary(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """One variant: each figure's mean over the seeds and, where there are several, its sample standard deviation."""
+def summary(variant: str, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One variant: each figure's mean over the seeds and, where there are several, its sample standard deviation.
+
+    Args:
+        variant: Its name in this plan; another plan's variant may share its results.
+        results: What `benchmarks.quality.trial` wrote, of each seed.
+    """
     first = results[0]
     names = [OVERALL_ACCURACY, MEAN_IOU, *(class_figure("iou", name) for name in first["classes"])]
     columns = {name: [result["figures"][name] for result in results] for name in names}
     return {
-        "variant": first["variant"],
+        "variant": variant,
         "seeds": [result["seed"] for result in results],
         "figures": {name: _mean(values) for name, values in columns.items()},
         "spread": {name: _spread(values) for name, values in columns.items()},
@@ -27,12 +32,12 @@ def summary(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def as_markdown(rows: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> str:
     """The table as documentation shows it."""
-    heads = ["variant", "accuracy", "mean IoU", *classes, "parameters", "training", "seeds"]
+    heads = ["variant", "accuracy", "mean IoU", *classes, "parameters", "processor time", "seeds"]
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for row in rows:
         both = [_with_spread(row, OVERALL_ACCURACY), _with_spread(row, MEAN_IOU)]
         each = [_shown(row["figures"][class_figure("iou", name)]) for name in classes]
-        cost = [f"{row['parameters'] / 1e6:.2f} M", f"{row['training_seconds']:.0f} s", str(len(row["seeds"]))]
+        cost = [f"{row['parameters'] / 1e6:.2f} M", f"{row['cpu_seconds']:.0f} s", str(len(row["seeds"]))]
         lines.append("| " + " | ".join([row["variant"], *both, *each, *cost]) + " |")
     return "\n".join(lines)
 

@@ -58,7 +58,6 @@ def main(plan_file: str, variant_name: str, seed: str, workdir: str) -> None:
         confusion = score(config, data, trained, plan.scored)
         found = figures(confusion, config.table.names, config.table.scored_ids)
         outcome = {
-            "variant": variant.name,
             "seed": int(seed),
             "parameters": trained.model.count_params(),
             "training_seconds": round(trained.history[-1].seconds, 1),

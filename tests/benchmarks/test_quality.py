@@ -21,20 +21,20 @@ def result(seed: int, mean_iou: float, losses: tuple[float, ...], car: float | N
     ]
     figures = {"overall_accuracy": 0.5, "mean_iou": mean_iou, "iou/car": car}
     costs = {"parameters": 1_500_000, "training_seconds": 10.0 + seed, "cpu_seconds": 20.0}
-    return {"variant": "a", "seed": seed, "classes": ["car"], "figures": figures, "history": history, **costs}
+    return {"seed": seed, "classes": ["car"], "figures": figures, "history": history, **costs}
 
 
 def test_a_row_is_the_mean_of_the_seeds_and_their_sample_deviation() -> None:
-    row = summary([result(0, 0.2, (1.0,)), result(1, 0.4, (1.0,))])
+    row = summary("a", [result(0, 0.2, (1.0,)), result(1, 0.4, (1.0,))])
     assert row["figures"]["mean_iou"] == pytest.approx(0.3)
     assert row["spread"]["mean_iou"] == pytest.approx(np.std([0.2, 0.4], ddof=1), abs=1e-4)
     assert row["training_seconds"] == pytest.approx(10.5)
 
 
 def test_one_seed_has_no_spread_and_an_absent_class_no_figure() -> None:
-    row = summary([result(0, 0.2, (1.0,), car=None)])
+    row = summary("a", [result(0, 0.2, (1.0,), car=None)])
     assert row["spread"]["mean_iou"] is None
-    assert as_markdown([row], ["car"]).splitlines()[-1] == "| a | 0.500 | 0.200 | absent | 1.50 M | 10 s | 1 |"
+    assert as_markdown([row], ["car"]).splitlines()[-1] == "| a | 0.500 | 0.200 | absent | 1.50 M | 20 s | 1 |"
 
 
 def test_a_curve_ends_with_the_shortest_training_and_leaves_out_what_was_not_measured() -> None:
