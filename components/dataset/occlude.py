@@ -33,7 +33,8 @@ def occluded(
     if options.channel_dropout:
         dropped = _dropped_bands(tf.shape(image)[0], image.shape[3], seed, options.channel_dropout)
         image = tf.where(dropped[:, None, None, :], filling, image)
-    side = round(options.cutout * image.shape[1])
+    # Never the whole patch, whatever the rounding says: nothing would be left to learn from.
+    side = min(round(options.cutout * image.shape[1]), image.shape[1] - 1)
     if side:
         hole = _holes(tf.shape(image)[0], image.shape[1], side, tf.random.experimental.stateless_fold_in(seed, 1))
         image = tf.where(hole[..., None], filling, image)

@@ -8,6 +8,7 @@ keeps a data set that fits in memory there, and a larger one is read from disk r
 
 import shutil
 import tempfile
+import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -72,12 +73,23 @@ class RecordIndex:
 def index_records(files: Sequence[str]) -> RecordIndex:
     """Finds the records of uncompressed TFRecord files.
 
-    Files that are not local are copied to a temporary folder first, which lasts as long as the process may need it.
+    Files that are not local are copied to a temporary folder first, which lasts as long as the index.
 
     Raises:
         DataError: If a file is compressed, truncated or no TFRecord file.
     """
-    local_files = tuple(_local_copy(path) for path in files)
+    folder = tempfile.mkdtemp(prefix="eoseg_records_") if any("://" in path for path in files) else None
+    try:
+        index = _index_of(files, tuple(_local_copy(path, f"{folder}/{i}") for i, path in enumerate(files)))
+    except BaseException:
+        _remove(folder)
+        raise
+    # Also when the process ends.
+    weakref.finalize(index, _remove, folder)
+    return index
+
+
+def _index_of(files: Sequence[str], local_files: tuple[str, ...]) -> RecordIndex:
     file_of_record: list[int] = []
     offsets: list[int] = []
     lengths: list[int] = []
@@ -109,10 +121,15 @@ def _mapped(path: str) -> NDArray[np.uint8]:
     return np.memmap(path, np.uint8, mode="r")
 
 
-def _local_copy(path: str) -> str:
+def _local_copy(path: str, target: str) -> str:
+    """`path` itself if it is local; else `target`, to which it is copied."""
     if "://" not in path:
         return path
-    with tempfile.NamedTemporaryFile(prefix="eoseg_", suffix=".tfrecord", delete=False) as target:
-        with tf.io.gfile.GFile(path, "rb") as source:
-            shutil.copyfileobj(source, target, 1 << 22)
-        return target.name
+    with tf.io.gfile.GFile(path, "rb") as source, Path(target).open("wb") as file:
+        shutil.copyfileobj(source, file, 1 << 22)
+    return target
+
+
+def _remove(folder: str | None) -> None:
+    if folder:
+        shutil.rmtree(folder, ignore_errors=True)

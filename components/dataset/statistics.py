@@ -51,7 +51,8 @@ def split_statistics(files: Sequence[str], record_format: RecordFormat) -> Split
         record_format: Names the bands and the classes.
 
     Raises:
-        DataError: If there is no record, no valid pixel, or a record does not fit the format or its checksum.
+        DataError: If there is no record, no valid pixel, a pixel so large that a band has no finite mean and deviation,
+            or a record does not fit the format or its checksum.
     """
     names = {
         BAND_MEAN: [f"{BAND_MEAN}/{band}" for band in record_format.bands],
@@ -60,17 +61,21 @@ def split_statistics(files: Sequence[str], record_format: RecordFormat) -> Split
         NODATA_SHARE: [NODATA_SHARE],
     }
     spec = {name: tf.io.FixedLenFeature([], tf.float32) for group in names.values() for name in group}
+    kind = {"size": tf.io.FixedLenFeature([], tf.int64), "dtype": tf.io.FixedLenFeature([], tf.string)}
 
     def scalars(serialized: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        features = tf.io.parse_example(serialized, spec)
+        features = tf.io.parse_example(serialized, {**spec, **kind})
         groups = [tf.stack([features[name] for name in group], axis=-1) for group in names.values()]
-        return (*groups, tf.fingerprint(serialized))
+        return (*groups, *(features[name] for name in kind), tf.fingerprint(serialized))
 
     columns: list[list[NDArray[np.float64]]] = [[] for _ in names]
     digest = hashlib.sha256()
     try:
         # One file after the other: interleaving would make the fingerprint depend on timing.
-        for *groups, fingerprints in tf.data.TFRecordDataset(list(files)).batch(_BATCH).map(scalars).prefetch(2):
+        for *groups, sizes, dtypes, fingerprints in (
+            tf.data.TFRecordDataset(list(files)).batch(_BATCH).map(scalars).prefetch(2)
+        ):
+            _check_kind(_place(files), sizes.numpy(), dtypes.numpy(), record_format)
             digest.update(fingerprints.numpy().tobytes())
             for column, group in zip(columns, groups, strict=True):
                 column.append(group.numpy().astype(np.float64))
@@ -88,6 +93,15 @@ def split_statistics(files: Sequence[str], record_format: RecordFormat) -> Split
         raise DataError(f"{_place(files)}: no valid pixel in any record", "image data", "check the tiles' nodata value")
     band_mean = (valid * mean).sum(axis=0) / valid.sum()
     variance = (valid * (stddev**2 + mean**2)).sum(axis=0) / valid.sum() - band_mean**2
+    endless = [
+        name for name, number in zip(record_format.bands, band_mean + variance, strict=True) if not np.isfinite(number)
+    ]
+    if endless:
+        raise DataError(
+            f"{_place(files)}: the mean or the deviation of {', '.join(endless)} is no finite number",
+            "measurements; -3.4e38, say, marks the lack of one",
+            "give the tiles that marker as their nodata value (gdal_edit.py -a_nodata) and run the ingest again",
+        )
     pixels = record_format.patch_size**2
     return SplitStatistics(
         records=len(mean),
@@ -98,6 +112,18 @@ def split_statistics(files: Sequence[str], record_format: RecordFormat) -> Split
         class_fraction=fraction.astype(np.float32),
         fingerprint=digest.hexdigest(),
     )
+
+
+def _check_kind(place: str, sizes: NDArray[np.int64], dtypes: NDArray[np.object_], record_format: RecordFormat) -> None:
+    """Refuses records whose bytes are of another kind: they would be cut, or filled up with zeros, until they fit."""
+    other = (sizes != record_format.patch_size) | (dtypes != record_format.dtype.encode())
+    if other.any():
+        first = int(other.argmax())
+        raise DataError(
+            f"{place}: a record of {sizes[first]} px in {dtypes[first].decode()}",
+            f"patches of {record_format.patch_size} px in {record_format.dtype}",
+            "run the ingest again with this configuration",
+        )
 
 
 def _place(files: Sequence[str]) -> str:

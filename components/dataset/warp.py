@@ -6,7 +6,8 @@ With the patch's centre c = (size - 1) / 2, an angle t and a scale z, what stand
     y' = c + (sin t * (x - c) + cos t * (y - c)) / z
 
 of the patch, x and y counted in pixels from the first one's middle: the image between four pixels (bilinear), the label
-from the nearest. Outside of the patch the image is each band's mean and the label `VOID_ID`.
+from the nearest. Outside of the patch the image is each band's mean and the label `VOID_ID`. Pixels that are no number
+count as the mean, which the network's first layer would make of them: between four pixels one of them would spoil all.
 """
 
 import math
@@ -48,7 +49,10 @@ def moved(
     transforms = _transforms(angle, scale, image.shape[1])
     centre = tf.constant(mean, tf.float32)
     # Zero, which comes from outside, is the mean then.
-    new_image = _transformed(tf.cast(image, tf.float32) - centre, transforms, "BILINEAR", 0.0) + centre
+    pixels = tf.cast(image, tf.float32) - centre
+    if image.dtype.is_floating:
+        pixels = tf.where(tf.math.is_finite(pixels), pixels, 0.0)
+    new_image = _transformed(pixels, transforms, "BILINEAR", 0.0) + centre
     new_label = _transformed(label[..., None], transforms, "NEAREST", float(VOID_ID))[..., 0]
     return tf.ensure_shape(as_dtype(new_image, image.dtype), image.shape), tf.ensure_shape(new_label, label.shape)
 

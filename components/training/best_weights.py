@@ -13,9 +13,9 @@ import keras
 import tensorflow as tf
 
 from components.errors import TrainingError
-from components.training.checkpoint import load_checkpoint, save_checkpoint
+from components.training.checkpoint import PART, load_checkpoint, save_checkpoint
 
-_NAME = re.compile(r"best-(\d{8})\.npz")
+_NAME = re.compile(rf"best-(\d{{8}})\.npz({re.escape(PART)})?")
 
 
 class BestWeights:
@@ -35,10 +35,10 @@ class BestWeights:
         save_checkpoint(self._path(step), self._variables, {"step": step})
 
     def keep_only(self, step: int) -> None:
-        """Removes the files of all steps but one."""
+        """Removes the files of all steps but one, and what a kill left half written."""
         for name in tf.io.gfile.listdir(self._folder):
             match = _NAME.fullmatch(name)
-            if match and int(match[1]) != step:
+            if match and (match[2] or int(match[1]) != step):
                 tf.io.gfile.remove(os.path.join(self._folder, name))  # noqa: PTH118 the folder may be s3://
 
     def restore(self, step: int) -> None:

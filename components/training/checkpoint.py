@@ -1,5 +1,6 @@
 """The state of a training in one file, written so that a kill at any moment leaves the old or the new one whole."""
 
+import contextlib
 import io
 import json
 from collections.abc import Sequence
@@ -14,6 +15,9 @@ from components.errors import TrainingError
 LAST = "last.npz"
 """Name of the checkpoint in its folder."""
 
+PART = ".part"
+"""Ends the name of a file that is being written; one that a kill leaves behind means nothing."""
+
 _PROGRESS = "progress"
 
 
@@ -24,15 +28,30 @@ def save_checkpoint(path: str, variables: Sequence[keras.Variable], progress: di
         path: The file, on any file system that `tf.io.gfile` knows.
         variables: Of network and optimiser, in a fixed order.
         progress: JSON-like: the step, the history and what else a resumed run needs.
+
+    Raises:
+        TrainingError: If it cannot be written, on a full disk say; what was there before is there still.
     """
     arrays = {f"v{i:05d}": np.asarray(keras.ops.convert_to_numpy(v)) for i, v in enumerate(variables)}
     arrays[_PROGRESS] = np.frombuffer(json.dumps(progress).encode(), np.uint8)
     content = io.BytesIO()
     np.savez(content, **arrays)
     # A rename within a folder replaces the old file in one step; object stores make a whole object visible at once.
-    with tf.io.gfile.GFile(f"{path}.part", "wb") as target:
-        target.write(content.getvalue())
-    tf.io.gfile.rename(f"{path}.part", path, overwrite=True)
+    part = f"{path}{PART}"
+    try:
+        with tf.io.gfile.GFile(part, "wb") as target:
+            target.write(content.getvalue())
+        tf.io.gfile.rename(part, path, overwrite=True)
+    except tf.errors.OpError as error:
+        # Half a checkpoint is of no use, and its space may be what is missing.
+        with contextlib.suppress(tf.errors.OpError):
+            tf.io.gfile.remove(part)
+        raise TrainingError(
+            f"the checkpoint {path} cannot be written: {error.message}",
+            f"room for {len(content.getvalue()) / 1e6:.0f} MB, beside the checkpoint before it, in a folder that can "
+            "be written",
+            "make room, then start the run again: it goes on from the checkpoint before this one",
+        ) from error
 
 
 def load_checkpoint(path: str, variables: Sequence[keras.Variable]) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.dataset.statistics import SplitStatistics
-from components.errors import ConfigError
+from components.errors import ConfigError, DataError
 from components.training.options import TrainingOptions
 
 
@@ -24,8 +24,15 @@ def class_weights(
         `(K,)` float32.
 
     Raises:
-        ConfigError: If weights are given for classes that there are not.
+        ConfigError: If weights are given for classes that there are not, or are 0 for all that the split shows.
+        DataError: If no patch of the split shows any class.
     """
+    if not (statistics.class_pixels > 0).any():
+        raise DataError(
+            f"none of the {statistics.records} training patches has a pixel of any class",
+            "labels to learn from",
+            "check the labels and the class set (eoseg validate)",
+        )
     kind = options.class_weights
     if kind == "median_frequency":
         return median_frequency_weights(
@@ -44,7 +51,16 @@ def class_weights(
             f"classes of the data set: {', '.join(class_names)}",
             "correct training.class_weights",
         )
-    return np.array([kind.get(name, 1.0) for name in class_names], np.float32)
+    weights = np.array([kind.get(name, 1.0) for name in class_names], np.float32)
+    by_pixel = options.loss.cross_entropy or options.loss.focal
+    if by_pixel and not weights[statistics.class_pixels > 0].any():
+        raise ConfigError(
+            "training.class_weights gives 0 to every class that the training split shows: there is nothing to learn",
+            "a weight above 0 for at least one of "
+            + ", ".join(np.asarray(class_names)[statistics.class_pixels > 0].tolist()),
+            "correct training.class_weights",
+        )
+    return weights
 
 
 def median_frequency_weights(

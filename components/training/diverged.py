@@ -7,9 +7,13 @@ from components.geo.window import Window
 from components.training.options import TrainingOptions
 
 
+class DivergedError(TrainingError):
+    """A training whose numbers grew beyond all bounds: these settings do not work, others may."""
+
+
 def diverged(
     what: str, step: int, training: TrainingOptions, checkpoint: str | None, places: Sequence[tuple[str, Window]]
-) -> TrainingError:
+) -> DivergedError:
     """The error that names the batch.
 
     Args:
@@ -25,10 +29,12 @@ def diverged(
         windows.setdefault(tile, []).append(f"{window.row},{window.col}")
     size = f"{places[0][1].height} x {places[0][1].width}" if places else ""
     batch = "\n".join(f"    {tile}: {'  '.join(corners)}" for tile, corners in windows.items())
-    return TrainingError(
+    narrow = " or training.precision: mixed_bfloat16 (float16 ends at 65504)"
+    return DivergedError(
         f"{what} at step {step}, with learning rate {training.learning_rate:g}{kept}\n"
         f"  the batch: windows of {size} tile pixels, by their upper left row,col\n{batch}",
         "finite numbers",
         f"set training.learning_rate lower (say {training.learning_rate / 3:.1g}), add training.warmup_steps or "
-        "training.gradient_clip; if it is so from the first step, look at those windows",
+        f"training.gradient_clip{narrow if training.precision == 'mixed_float16' else ''}; if it is so from the first "
+        "step, look at those windows",
     )

@@ -77,9 +77,10 @@ class Journal:
         self._lines.epoch(record)
 
     def close(self) -> None:
-        """Ends the profile and closes the event file."""
+        """Ends the profile, the line on the terminal, and the event file."""
         if self._profiling:
             self._stop_profile()
+        self._lines.close()
         self._log.close()
 
     def _stop_profile(self) -> None:

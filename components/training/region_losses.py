@@ -39,9 +39,11 @@ def lovasz_softmax(logits: Any, label: Any, classes: int) -> Any:
 
     For class c with errors `m[i] = |y[i] - p[i]|`, sorted so that `m` falls, `n` the class's pixels,
 
-        J[i] = 1 - (n - sum of y up to i) / (n + sum of (1 - y) up to i)
+        J[i] = 1 - (n - sum of y up to i) / (n + sum of (1 - y) up to i) = 1 - I[i] / U[i]
         loss = sum over i of m[i] * (J[i] - J[i - 1])
 
+    A pixel of the class takes one from I, any other adds one to U, so that the difference is 1 / U or I / (U (U - 1)):
+    taken so, it does not lose its digits as the difference of two nearly equal J does in batches of millions of pixels.
     Where all errors are 0 or 1 it is the Jaccard loss of the predicted set.
 
     Source: Berman et al. 2018, https://arxiv.org/abs/1705.08790, algorithm 1, "present" classes, over the batch.
@@ -64,9 +66,9 @@ def lovasz_softmax(logits: Any, label: Any, classes: int) -> Any:
     of_class = ops.sum(truth, axis=1)
     missed = ops.cumsum(truth, axis=-1)
     wrongly = ops.cumsum(1.0 - truth, axis=-1)
+    intersection = of_class[:, None] - missed
     union = ops.maximum(of_class[:, None] + wrongly, 1.0)
-    jaccard = 1.0 - (of_class[:, None] - missed) / union
-    steps = ops.concatenate([jaccard[:, :1], jaccard[:, 1:] - jaccard[:, :-1]], axis=-1)
+    steps = ops.where(truth > 0, 1.0 / union, intersection / (union * ops.maximum(union - 1.0, 1.0)))
     return _mean_of_present(ops.sum(errors * ops.stop_gradient(steps), axis=-1), of_class)
 
 

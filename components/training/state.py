@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from components.errors import TrainingError
 from components.training.history import EpochRecord, History
 
 
@@ -26,11 +27,22 @@ class TrainingState:
 
     @classmethod
     def restored(cls, progress: dict[str, Any] | None) -> "TrainingState":
-        """The state that a checkpoint's progress describes; of a new training without one."""
+        """The state that a checkpoint's progress describes; of a new training without one.
+
+        Raises:
+            TrainingError: If it is not of this version of the code.
+        """
         if progress is None:
             return cls(0, 0.0, 0.0, 0.0, [])
-        history = [EpochRecord(**record) for record in progress["history"]]
-        return cls(**{**progress, "history": history})
+        try:
+            history = [EpochRecord(**record) for record in progress["history"]]
+            return cls(**{**progress, "history": history})
+        except (TypeError, KeyError) as error:
+            raise TrainingError(
+                f"the checkpoint's progress cannot be read: {error}",
+                "a checkpoint that this version of EOSeg wrote",
+                "delete the checkpoint folder to train from the start, or go on with the version that began",
+            ) from error
 
     def close_epoch(
         self, epoch_steps: int, batch_size: int, learning_rate: float, evaluation: dict[str, Any]

@@ -109,6 +109,15 @@ def _strategy(options: TrainingOptions) -> tf.distribute.Strategy:
         devices = tf.config.list_logical_devices("GPU" if gpus else "CPU")
         return tf.distribute.MirroredStrategy([device.name for device in devices])
     if options.device == "cpu" and tf.config.list_physical_devices("GPU"):
+        return _without_gpus()
+    return tf.distribute.get_strategy()
+
+
+def _without_gpus() -> tf.distribute.Strategy:
+    try:
+        # Of a GPU that can be seen TensorFlow makes use, wherever the variables are.
+        tf.config.set_visible_devices([], "GPU")
+    except RuntimeError:  # something has computed in this process already
         return tf.distribute.OneDeviceStrategy("/cpu:0")
     return tf.distribute.get_strategy()
 

@@ -91,10 +91,11 @@ def train(
 
     Raises:
         ConfigError: If the training asks for a device or a class that is not there.
-        DataError: If there is no training record, or the records do not fit the format.
+        DataError: If there is no training record, no label to learn from, the records do not fit the format, or the
+            eval split shows nothing by which to stop early or to choose the best epoch.
         NetworkError: If the network cannot take the patch size.
-        TrainingError: If the loss or a weight is no longer a number, or the checkpoint cannot be used. The last good
-            checkpoint stays.
+        DivergedError: If the loss or a weight is no longer a number. The last good checkpoint stays.
+        TrainingError: If the checkpoint cannot be used, or written.
     """
     check_network(network, record_format.patch_size)
     if not train_files:
@@ -102,6 +103,8 @@ def train(
     strategy = strategy or open_strategy(training)
     statistics = statistics or split_statistics(train_files, record_format)
     train_index, eval_index = index_records(train_files), index_records(eval_files)
+    if not len(eval_index):
+        _check_no_choice(training, "the eval split has no record")
     steps = training.total_steps(len(train_index))
     mean, stddev = statistics.band_mean.tolist(), statistics.band_stddev.tolist()
     build = partial(build_network, network, record_format, mean, stddev, seed=training.seed)
@@ -115,7 +118,14 @@ def train(
     if writes:
         tf.io.gfile.makedirs(folder)
     state = TrainingState.restored(load_checkpoint(checkpoint, learner.variables))
-    lines = ProgressLines(steps, state.step, min(training.epoch_steps(len(train_index)), steps), stream)
+    if state.step > steps:
+        raise TrainingError(
+            f"the checkpoint {checkpoint} is {state.step} steps on, this training ends after {steps}",
+            "a checkpoint of this very training",
+            "give a shorter training a folder of its own, or delete this one to train from the start",
+        )
+    epoch_steps = min(training.epoch_steps(len(train_index)), steps)
+    lines = ProgressLines(steps, state.step, epoch_steps, training.batch_size, stream)
     journal = Journal(
         lines, log_folder if writes else None, state.history, training, record_format, statistics, eval_index
     )
@@ -123,7 +133,9 @@ def train(
         journal.say(started)
     augmented = augmented_sheet(train_index, record_format, statistics, training.augmentation, training.seed)
     journal.augmented(augmented)
-    run = _Run(learner, state, journal, training, record_format, statistics, train_index, steps, folder, writes)
+    run = _Run(
+        learner, state, journal, training, record_format, statistics, train_index, steps, epoch_steps, folder, writes
+    )
     try:
         run.to_the_end(weights, evaluator(learner.exported, eval_index, record_format, training.batch_size, strategy))
     finally:
@@ -143,6 +155,7 @@ class _Run:
     statistics: SplitStatistics
     index: RecordIndex
     steps: int
+    epoch_steps: int
     folder: str
     writes: bool
 
@@ -151,8 +164,7 @@ class _Run:
         state, training, strategy = self.state, self.training, self.learner.strategy
         if state.step:
             self.journal.say(f"going on from the checkpoint at step {state.step} of {self.steps}")
-        epoch_steps = min(training.epoch_steps(len(self.index)), self.steps)
-        checkpoint_every = training.checkpoint_every or epoch_steps
+        checkpoint_every = training.checkpoint_every or self.epoch_steps
         loss_of = partial(loss_of_outputs, options=training.loss, class_weights=weights)
         step = train_step(self.learner, loss_of, jit_compile=training.jit_compile)
         over = is_over(state.history, training.early_stopping_epochs)
@@ -166,12 +178,12 @@ class _Run:
             if not np.isfinite(loss):
                 raise self._diverged(f"the loss became {loss}")
             self.journal.after_step(state.step, loss)
-            ends_epoch = state.step % epoch_steps == 0 or state.step == self.steps
+            ends_epoch = state.step % self.epoch_steps == 0 or state.step == self.steps
             if not ends_epoch and state.step % checkpoint_every:
                 continue
             state.seconds += time.monotonic() - mark
             if ends_epoch:
-                self._close_epoch(epoch_steps, evaluate())
+                self._close_epoch(evaluate())
                 over = is_over(state.history, training.early_stopping_epochs)
             if over or state.step % checkpoint_every == 0 or state.step == self.steps:
                 self._save()
@@ -207,9 +219,11 @@ class _Run:
             **self._draws,
         )
 
-    def _close_epoch(self, epoch_steps: int, evaluation: dict[str, Any]) -> None:
+    def _close_epoch(self, evaluation: dict[str, Any]) -> None:
+        if evaluation.get("eval_mean_iou") is None:
+            _check_no_choice(self.training, "the eval split shows no pixel of a scored class")
         rate = self.learner.learning_rate()
-        record = self.state.close_epoch(epoch_steps, self.training.batch_size, rate, evaluation)
+        record = self.state.close_epoch(self.epoch_steps, self.training.batch_size, rate, evaluation)
         if self.training.export == "best" and self.writes and best_epoch(self.state.history) is record:
             self._best.save(record.step)
         self.journal.epoch(record, self.learner.exported)
@@ -229,3 +243,21 @@ class _Run:
         numbers = step_records(len(self.index), self.statistics, **self._draws)(step - 1)
         kept = self._checkpoint if tf.io.gfile.exists(self._checkpoint) else None
         return diverged(what, step, self.training, kept, record_places(self.index, numbers, self.record_format))
+
+
+def _check_no_choice(training: TrainingOptions, problem: str) -> None:
+    """Refuses what would have to be decided by the eval split, where that cannot say anything."""
+    asked = [
+        key
+        for key, value in (
+            ("training.early_stopping_epochs", training.early_stopping_epochs),
+            ("training.export: best", training.export == "best"),
+        )
+        if value
+    ]
+    if asked:
+        raise DataError(
+            f"{' and '.join(asked)} go by the mean IoU on the eval split, but {problem}",
+            "labelled patches in the eval split",
+            f"give eval a labelled tile, or leave {' and '.join(asked)} out",
+        )

@@ -7,16 +7,20 @@ killed goes on. The test split has no part in it.
 dict.
 """
 
+import contextlib
 import hashlib
+import io
 import os
 from typing import Any, NamedTuple
 
 import keras_tuner
 from keras_tuner.engine import base_tuner
+from keras_tuner.errors import FailedTrialError, FatalError
 
 from components.dataset.record_index import record_files
 from components.dataset.statistics import split_statistics
-from components.errors import DataError
+from components.errors import DataError, TrainingError
+from components.training.diverged import DivergedError
 from components.training.networks import check_network
 from components.training.run_fn import TrainerConfig, parsed_config, training_key
 from components.training.train import train
@@ -24,6 +28,7 @@ from components.training.tuned import LEARNING_RATE, LOSS, WIDTH, with_values
 from components.training.tuning_options import TuningOptions
 
 _OBJECTIVE = "eval_mean_iou"
+_PROJECT = "trials"
 
 
 class TunerConfig(TrainerConfig):
@@ -42,6 +47,8 @@ class TunerFnResult(NamedTuple):
 class TrainingTuner(base_tuner.BaseTuner):
     """Runs trainings of this project instead of Keras' `fit`.
 
+    A trial that diverges has failed, and the search goes on; any other error ends the search.
+
     Args:
         config: What is trained, and what is searched.
         train_files, eval_files: Uncompressed TFRecord files.
@@ -55,16 +62,55 @@ class TrainingTuner(base_tuner.BaseTuner):
         self._files = (train_files, eval_files)
         self._folder = folder
         self._statistics = split_statistics(train_files, config.record_format)
-        oracle = keras_tuner.oracles.RandomSearchOracle(
-            objective=keras_tuner.Objective(_OBJECTIVE, "max"),
-            max_trials=config.tuning.trials,
-            seed=config.tuning.seed,
-            hyperparameters=search_space(config),
-        )
-        super().__init__(oracle, directory=folder, project_name="trials")
+        # KerasTuner's own lines and tables would stand between those of the trainings.
+        with contextlib.redirect_stdout(io.StringIO()):
+            try:
+                super().__init__(_oracle(config), directory=folder, project_name=_PROJECT)
+            except (ValueError, KeyError):
+                # A kill while KerasTuner wrote its notes. The same trials are drawn again, and each finds its training.
+                super().__init__(_oracle(config), directory=folder, project_name=_PROJECT, overwrite=True)
+
+    def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
+        """Does the trials that are left.
+
+        Raises:
+            TrainingError: If none of them came to an end.
+            Exception: What ended the search, such as a full disk.
+        """
+        try:
+            super().search(*fit_args, **fit_kwargs)
+        except FatalError as error:
+            raise error.__cause__ or error from None
+        if not any(trial.score is not None for trial in self.oracle.trials.values()):
+            raise TrainingError(
+                f"all {len(self.oracle.trials)} trials of the search diverged",
+                "settings to search with which a training of "
+                f"{self._config.tuning.steps} steps comes to an end with finite numbers",
+                "set tuning.learning_rate lower, or add training.warmup_steps or training.gradient_clip",
+            )
+
+    def search_space_summary(self, extended: bool = False) -> None:
+        """Nothing: the configuration says it."""
+
+    def results_summary(self, num_trials: int = 10) -> None:
+        """One line a trial, the best first."""
+        for trial in self.oracle.get_best_trials(num_trials):
+            score = "diverged" if trial.score is None else f"eval mean IoU {trial.score:.3f}"
+            print(f"trial {int(trial.trial_id) + 1}: {score}  {_said(trial)}")
 
     def run_trial(self, trial: Any, *_args: Any, **_kwargs: Any) -> dict[str, float]:
         """Trains with the drawn settings; gives the eval mean IoU after the last step."""
+        print(f"trial {int(trial.trial_id) + 1} of {self._config.tuning.trials}: {_said(trial)}", flush=True)
+        try:
+            return self._measured(trial)
+        except DivergedError as error:
+            print(f"trial {int(trial.trial_id) + 1} failed: {error.problem.splitlines()[0]}", flush=True)
+            raise FailedTrialError(error.problem) from error
+        except Exception as error:
+            # KerasTuner would note it in a file and go on to the next trial, which would meet it too.
+            raise FatalError(str(error)) from error
+
+    def _measured(self, trial: Any) -> dict[str, float]:
         config = with_values(self._config, trial.hyperparameters.values)
         steps = config.tuning.steps
         training = config.training.model_copy(
@@ -83,6 +129,28 @@ class TrainingTuner(base_tuner.BaseTuner):
 
     def load_model(self, trial: Any) -> None:
         """Trials are for their settings: the Trainer trains anew, and longer."""
+
+
+def _oracle(config: TunerConfig) -> keras_tuner.oracles.RandomSearchOracle:
+    oracle = keras_tuner.oracles.RandomSearchOracle(
+        objective=keras_tuner.Objective(_OBJECTIVE, "max"),
+        max_trials=config.tuning.trials,
+        # KerasTuner takes 0 for no seed, and draws one.
+        seed=config.tuning.seed + 1,
+        hyperparameters=search_space(config),
+        # Never: `TrainingTuner.search` says what there is to say when all have failed.
+        max_consecutive_failed_trials=config.tuning.trials + 1,
+    )
+    oracle.verbose = 0
+    return oracle
+
+
+def _said(trial: Any) -> str:
+    """The drawn settings of a trial, for a person."""
+    values = trial.hyperparameters.values
+    return "  ".join(
+        f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}" for key, value in values.items()
+    )
 
 
 def search_space(config: TunerConfig) -> keras_tuner.HyperParameters:
@@ -106,7 +174,7 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
 
     Raises:
         ConfigError: If `custom_config` has a wrong or an unknown key.
-        DataError: If the train or the eval split has no records.
+        DataError: If the train or the eval split has no records or no labels.
         NetworkError: If the network cannot take the patch size or the bands.
     """
     config = parsed_config(TunerConfig, fn_args.custom_config)
@@ -119,6 +187,10 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
                 f"the {split} split has no records", "records to train and to compare by", f"give {split} a tile"
             )
         statistics.append(split_statistics(found, config.record_format))
+        if not statistics[-1].class_pixels.any():
+            raise DataError(
+                f"the {split} split has no labelled pixel", "labels to learn from and to compare by", "check its labels"
+            )
     decides = training_key(config, statistics[0], statistics[1].fingerprint) + config.tuning.model_dump_json()
     name = f"tuning-{hashlib.sha256(decides.encode()).hexdigest()[:24]}"
     folder = os.path.join(config.checkpoint_base, name)  # noqa: PTH118

@@ -52,3 +52,8 @@ def test_nothing_asked_is_nothing_done():
 def test_a_label_for_no_hole_is_refused():
     with pytest.raises(ValueError, match="cutout_label is given, but no cutout"):
         AugmentOptions(cutout_label="kept")
+
+
+def test_a_hole_leaves_something_of_the_patch():
+    _, label = occlude(cutout=0.99)
+    assert ((label != VOID_ID).sum(axis=(1, 2)) == 64 - 49).all()

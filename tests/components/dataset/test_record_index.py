@@ -1,3 +1,4 @@
+import gc
 from pathlib import Path
 
 import pytest
@@ -48,4 +49,19 @@ def test_patterns_give_files_once_and_in_order(tmp_path: Path):
 def test_files_of_other_file_systems_are_copied(tmp_path: Path):
     with tf.io.gfile.GFile("ram://eoseg_test/records", "wb") as target:
         target.write(Path(write(tmp_path / "a", [b"one", b"two"])).read_bytes())
-    assert index_records(["ram://eoseg_test/records"]).read([1]) == [b"two"]
+    index = index_records(["ram://eoseg_test/records"])
+    assert index.read([1]) == [b"two"]
+    copies = Path(index.files[0]).parent
+    assert copies.is_dir()
+    del index
+    gc.collect()
+    assert not copies.exists()
+
+
+def test_local_files_are_read_where_they_are(tmp_path: Path):
+    path = write(tmp_path / "a", [b"one"])
+    index = index_records([path])
+    assert index.files == (path,)
+    del index
+    gc.collect()
+    assert Path(path).exists()

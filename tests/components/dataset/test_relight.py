@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from components.dataset.augment_options import AugmentOptions
@@ -55,3 +56,31 @@ def test_the_draws_for_brightness_are_part_of_a_trainings_result():
     drawn = tf.random.stateless_uniform([2, 8, 1, 1, 1], SEED, -1.0, 1.0).numpy()
     changed = relit(image, SEED, AugmentOptions(brightness=0.5, contrast=0.25), mean, stddev).numpy()
     np.testing.assert_allclose(changed, 100 + 20 * (1 + 0.25 * drawn[0]) + 0.5 * 20 * drawn[1], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("dtype", "low", "high"), [("uint16", 0, 65535), ("int16", -32768, 32767)])
+def test_the_ends_of_a_sensors_range_stay_in_it(dtype: str, low: int, high: int):
+    rng = np.random.default_rng(0)
+    image = rng.integers(low, high, (16, 4, 4, 1), endpoint=True).astype(dtype)
+    image[:, 0, 0], image[:, 1, 1] = low, high
+    mean, stddev = image.mean(axis=(0, 1, 2)), image.std(axis=(0, 1, 2))
+    options = AugmentOptions(brightness=1.0, contrast=0.5, gamma=1.0)
+    changed = relit(tf.constant(image), SEED, options, mean, stddev).numpy()
+    assert changed.dtype == image.dtype
+    # What is brighter stays brighter: at the ends numbers are cut, not wrapped round to the other end.
+    for before, after in zip(image, changed, strict=True):
+        order = np.argsort(before.ravel(), kind="stable")
+        assert (np.diff(after.ravel()[order].astype(np.int64)) >= 0).all()
+    assert (changed == low).any()
+    assert (changed == high).any()
+    # A marker of nodata lies far outside of the measurements: gamma leaves it what it is.
+    narrow = relit(tf.constant(image), SEED, AugmentOptions(gamma=1.0), np.array([100.0]), np.array([5.0])).numpy()
+    assert (narrow[:, 1, 1] == high).all()
+
+
+def test_a_pixel_that_is_no_number_stays_one_and_stays_alone():
+    image = np.full((4, 3, 3, 2), 110, np.float32)
+    image[:, 1, 1, 0], image[:, 2, 2, 1] = np.nan, np.inf
+    mean, stddev = np.full(2, 100.0), np.full(2, 20.0)
+    changed = relit(tf.constant(image), SEED, AugmentOptions(brightness=0.5, contrast=0.5, gamma=1.0), mean, stddev)
+    np.testing.assert_array_equal(np.isfinite(changed), np.isfinite(image))

@@ -49,6 +49,11 @@ def test_records_that_cannot_be_trained_on_are_refused(tmp_path: Path, make_patc
     with pytest.raises(DataError, match="cannot be read") as caught:
         split_statistics([write_patches(tmp_path / "other", [make_patch(0)])], other)
     assert "bands red, green" in caught.value.expected
+    for changes, expected in (({"patch_size": 16}, "16 px in uint16"), ({"dtype": "uint8"}, "8 px in uint8")):
+        wrong = record_format.model_copy(update=changes)
+        with pytest.raises(DataError, match="kind: a record of 8 px in uint16") as caught:
+            split_statistics([write_patches(tmp_path / "kind", [make_patch(0)])], wrong)
+        assert caught.value.expected == f"patches of {expected}"
 
 
 def test_a_damaged_record_is_found_by_its_checksum(tmp_path: Path, make_patch, write_patches, record_format):
@@ -58,3 +63,15 @@ def test_a_damaged_record_is_found_by_its_checksum(tmp_path: Path, make_patch, w
     path.write_bytes(content)
     with pytest.raises(DataError, match="cannot be read"):
         split_statistics([str(path)], record_format)
+
+
+def test_a_marker_of_nodata_that_nobody_declared_is_found(tmp_path: Path, make_patch, write_patches, record_format):
+    # With a deviation of infinity the network would see zeros, whatever the pixels are.
+    floats = record_format.model_copy(update={"dtype": "float32"})
+    image = make_patch(0).image.astype(np.float32)
+    image[0, 0, 1] = np.finfo(np.float32).min
+    with np.errstate(over="ignore"):
+        path = write_patches(tmp_path / "a", [make_patch(0, image=image)])
+    with pytest.raises(DataError, match="the mean or the deviation of nir is no finite number") as caught:
+        split_statistics([path], floats)
+    assert "nodata" in caught.value.remedy

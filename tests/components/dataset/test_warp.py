@@ -108,3 +108,11 @@ def test_equal_seeds_give_equal_results(seed: list[int]):
         np.testing.assert_array_equal(a, b)
     same = warped(images, labels, tf.constant(seed), AugmentOptions(), MEAN)
     np.testing.assert_array_equal(same[0], images)
+
+
+def test_a_pixel_that_is_no_number_stays_alone():
+    image, label = (array[None] for array in patch(np.float32))
+    image[0, 4, 6, 0], image[0, 9, 9, 1] = np.nan, np.inf
+    same, _ = moved(tf.constant(image), tf.constant(label), tf.zeros(1), tf.ones(1), MEAN)
+    expected = np.where(np.isfinite(image), image, MEAN)
+    np.testing.assert_allclose(same, expected, atol=1e-3)

@@ -64,6 +64,11 @@ def build_small_network(
     return keras.Model(image, keras.layers.Conv2D(3, 1, kernel_initializer=start, dtype="float32")(features))
 
 
+@pytest.fixture(scope="session", name="build_small_network")
+def small_network_builder() -> Callable[..., keras.Model]:
+    return build_small_network
+
+
 @pytest.fixture
 def small_network(monkeypatch):
     monkeypatch.setattr(train, "build_network", build_small_network)

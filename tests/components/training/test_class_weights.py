@@ -3,12 +3,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from components.errors import ConfigError
+from components.errors import ConfigError, DataError
 from components.training.class_weights import class_weights, effective_number_weights, median_frequency_weights
 from components.training.options import TrainingOptions
 
 STATISTICS = SimpleNamespace(
-    class_pixels=np.array([500.0, 10.0, 100.0, 0.0]), class_patch_pixels=np.array([1000.0, 100.0, 400.0, 0.0])
+    records=3,
+    class_pixels=np.array([500.0, 10.0, 100.0, 0.0]),
+    class_patch_pixels=np.array([1000.0, 100.0, 400.0, 0.0]),
 )
 NAMES = ("a", "b", "c", "d")
 
@@ -46,3 +48,24 @@ def test_a_configuration_chooses_the_weights():
         weights(class_weights={"car": 3})
     with pytest.raises(ValueError, match="names car; the classes are a, b"):
         TrainingOptions(class_weights={"car": 3}).check_classes(["a", "b"])
+
+
+def test_weights_with_which_nothing_is_learnt_are_refused():
+    nothing = {"a": 0, "b": 0, "c": 0}
+    with pytest.raises(ConfigError, match="0 to every class that the training split shows") as caught:
+        class_weights(TrainingOptions(class_weights=nothing), STATISTICS, NAMES)
+    assert caught.value.expected.endswith("a, b, c")  # d is absent: a weight for it changes nothing
+    # Dice asks for no weights.
+    assert class_weights(TrainingOptions(class_weights=nothing, loss="dice"), STATISTICS, NAMES).tolist() == [
+        0,
+        0,
+        0,
+        1,
+    ]
+
+
+@pytest.mark.parametrize("kind", ["median_frequency", "effective_number", "none"])
+def test_a_split_without_labels_is_refused(kind: str):
+    unlabelled = SimpleNamespace(records=2, class_pixels=np.zeros(4), class_patch_pixels=np.zeros(4))
+    with pytest.raises(DataError, match="none of the 2 training patches has a pixel of any class"):
+        class_weights(TrainingOptions(class_weights=kind), unlabelled, NAMES)

@@ -25,11 +25,21 @@ def test_tensorboard_shows_predictions_after_each_epoch_and_a_profile_on_request
         stream=io.StringIO(),
     )
     (events,) = logs.glob("events.out.tfevents.*[!profile-empty]")
-    pictures = {}
+    pictures, scalars = {}, {}
     for event in tf.compat.v1.train.summary_iterator(str(events)):
         for value in event.summary.value:
             if value.metadata.plugin_data.plugin_name == "images":
                 pictures.setdefault(value.tag, []).append((event.step, tf.make_ndarray(value.tensor)[2]))
+            elif value.metadata.plugin_data.plugin_name == "scalars":
+                scalars.setdefault(value.tag, {})[event.step] = float(tf.make_ndarray(value.tensor))
+    for tag, values in {
+        "train/loss": [record.loss for record in trained.history],
+        "train/patches_per_second": [record.patches_per_second for record in trained.history],
+        "eval/mean_iou": [record.eval_mean_iou for record in trained.history],
+        "eval_iou/dark": [record.eval_iou["dark"] for record in trained.history],
+    }.items():
+        assert scalars[tag] == pytest.approx(dict(zip((2, 4), values, strict=True)), rel=1e-6)
+    assert [step for step, _ in pictures["eval/confusion"]] == [2, 4]
     assert [step for step, _ in pictures["eval/predictions"]] == [2, 4]
     ((step, png),) = pictures["train/augmented"]
     assert step == 0

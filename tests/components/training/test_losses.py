@@ -103,6 +103,15 @@ def test_what_a_network_says_of_void_changes_nothing_and_teaches_nothing(loss, s
     np.testing.assert_allclose(results[0][1], results[1][1], rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.parametrize("name", LOSSES)
+def test_half_precision_ends_where_the_loss_begins(name: str):
+    logits, label = sample(4)
+    logits = logits.astype(np.float16)
+    loss = LOSSES[name](logits, label)
+    assert loss.dtype == "float32"
+    assert float(loss) == pytest.approx(oracle(name, logits, label), rel=2e-5)
+
+
 @each_loss
 def test_a_batch_of_void_costs_nothing(loss):
     logits = tf.ones((1, 2, 2, CLASSES))
@@ -203,3 +212,26 @@ def test_a_loss_is_named_or_weighed():
     ):
         with pytest.raises(ValueError, match=message):
             LossOptions.model_validate(wrong)
+
+
+def test_the_lovasz_gradient_keeps_its_digits_in_a_batch_of_millions_of_pixels():
+    pixels = 4_000_000
+    rng = np.random.default_rng(0)
+    label = (rng.random((1, 1, pixels)) < 0.25).astype(np.uint8)
+    logits = tf.Variable(rng.normal(size=(1, 1, pixels, 2)).astype(np.float32))
+    with tf.GradientTape() as tape:
+        loss = lovasz_softmax(logits, label, 2)
+    found = np.asarray(tape.gradient(loss, logits)).reshape(pixels, 2).astype(np.float64)
+    shown = np.asarray(tf.nn.softmax(logits, axis=-1)).reshape(pixels, 2)  # float32 decides the order
+    expected = np.zeros((pixels, 2))
+    for of_class in (0, 1):
+        truth = (label.ravel() == of_class).astype(np.float64)
+        order = np.argsort(-np.abs(truth.astype(np.float32) - shown[:, of_class]), kind="stable")
+        inside, union = truth.sum() - np.cumsum(truth[order]), truth.sum() + np.cumsum(1 - truth[order])
+        steps = np.diff(1 - inside / union, prepend=0.0)
+        slope = np.empty(pixels)
+        slope[order] = steps / 2 * np.sign(shown[order, of_class] - truth[order])  # of the mean of two classes
+        product = shown[:, 0].astype(np.float64) * shown[:, 1]
+        expected[:, of_class] += slope * product
+        expected[:, 1 - of_class] -= slope * product
+    assert np.linalg.norm(found - expected) / np.linalg.norm(expected) < 1e-3

@@ -98,6 +98,24 @@ def test_one_device_is_the_default():
     assert is_chief(strategy)
 
 
+def test_memory_of_gpus_is_taken_as_it_is_needed_and_a_gpu_that_is_not_wanted_is_hidden(monkeypatch):
+    calls = []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"] if kind == "GPU" else ["a CPU"])
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda *args: calls.append(("growth", *args)))
+    monkeypatch.setattr(tf.config, "set_visible_devices", lambda *args: calls.append(("visible", *args)))
+    open_strategy(TrainingOptions())
+    assert calls == [("growth", "a GPU", True)]
+    calls.clear()
+    assert open_strategy(TrainingOptions(device="cpu")).num_replicas_in_sync == 1
+    assert calls == [("growth", "a GPU", True), ("visible", [], "GPU")]
+
+    def too_late(*_args: object) -> None:
+        raise RuntimeError("Visible devices cannot be modified after being initialized")
+
+    monkeypatch.setattr(tf.config, "set_visible_devices", too_late)
+    assert isinstance(open_strategy(TrainingOptions(device="cpu")), tf.distribute.OneDeviceStrategy)
+
+
 def test_a_cluster_needs_its_description(monkeypatch):
     with pytest.raises(ConfigError, match="TF_CONFIG names no worker"):
         open_strategy(TrainingOptions(strategy="multi_worker"))

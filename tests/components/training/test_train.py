@@ -4,14 +4,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from components.classes import VOID_ID
 from components.dataset.patch_dataset import step_records
 from components.dataset.statistics import split_statistics
 from components.errors import DataError, NetworkError, TrainingError
+from components.records.patch_example import encode_patch
 from components.training.options import NetworkOptions, TrainingOptions
 from components.training.train import TrainedNetwork, train
 
@@ -36,12 +40,22 @@ class FatalStream(io.StringIO):
         return super().write(text)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def run(records_folder, record_format) -> Callable[..., TrainedNetwork]:
     def run_in(folder: Path, options: TrainingOptions = OPTIONS, **kwargs: object) -> TrainedNetwork:
         files = ([str(records_folder / f"{split}-00000-of-00001")] for split in ("train", "eval"))
         kwargs.setdefault("stream", io.StringIO())
         return train(*files, record_format, TINY, options, str(folder), **kwargs)
+
+    return run_in
+
+
+@pytest.fixture(scope="module")
+def run_with_small_network(run, build_small_network) -> Callable[..., TrainedNetwork]:
+    def run_in(*args: object, **kwargs: object) -> TrainedNetwork:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("components.training.train.build_network", build_small_network)
+            return run(*args, **kwargs)
 
     return run_in
 
@@ -70,8 +84,15 @@ EVERYTHING = {
 }  # fmt: skip
 
 
+# So large a loss overflows half precision until its scale has been halved often enough.
+HALF = {
+    "precision": "mixed_float16", "optimizer": "sgd", "loss": {"cross_entropy": 1e2}, "gradient_clip": 1.0,
+    "sampling": "class_balanced", "ema": 0.8,
+}  # fmt: skip
+
+
 @pytest.mark.usefixtures("small_network")
-@pytest.mark.parametrize("changes", [{}, EVERYTHING], ids=["defaults", "everything"])
+@pytest.mark.parametrize("changes", [{}, EVERYTHING, HALF], ids=["defaults", "everything", "half"])
 def test_a_resumed_training_ends_as_an_unbroken_one(run, tmp_path, changes):
     options = TrainingOptions(**{**dict(OPTIONS), **changes})
     unbroken = run(tmp_path / "unbroken", options)
@@ -82,13 +103,87 @@ def test_a_resumed_training_ends_as_an_unbroken_one(run, tmp_path, changes):
     resumed = run(tmp_path / "killed", options, stream=stream)
     assert "going on from the checkpoint at step 4 of 8" in stream.getvalue()
     assert_equal_weights(resumed, unbroken)
-    assert [(r.epoch, r.step, r.loss, r.eval_iou) for r in resumed.history] == [
-        (r.epoch, r.step, r.loss, r.eval_iou) for r in unbroken.history
-    ]
+    assert measured(resumed) == measured(unbroken)
+    if changes is HALF:
+        assert has_learnt_at_a_lower_scale(tmp_path / "unbroken")
+
+
+def measured(trained: TrainedNetwork) -> list[tuple[object, ...]]:
+    return [(r.epoch, r.step, r.loss, r.learning_rate, r.eval_iou) for r in trained.history]
+
+
+def has_learnt_at_a_lower_scale(folder: Path) -> bool:
+    """Whether the first steps were skipped, with the loss's scale 2 ** 15 halved each time, and later ones were not."""
+    arrays = np.load(folder / "last.npz")
+    numbers = [arrays[name] for name in arrays.files if arrays[name].shape == ()]
+    # Keras keeps a learning rate beside it, which is 0.
+    scale = max(float(number) for number in numbers if number.dtype == np.float32)
+    done = max(int(number) for number in numbers if number.dtype.kind == "i")
+    return 1 <= scale < 2**15 and 1 < done < OPTIONS.steps
+
+
+# The rate is so high after the warm-up that the first epochs are the best.
+STOPPING = TrainingOptions(
+    steps=60, batch_size=4, learning_rate=0.5, schedule="constant", warmup_steps=9, steps_per_epoch=3,
+    early_stopping_epochs=3, export="best",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def stopped(run_with_small_network, tmp_path_factory) -> TrainedNetwork:
+    """What a training that stops early gives when nothing breaks it."""
+    return run_with_small_network(tmp_path_factory.mktemp("stopped"), STOPPING)
 
 
 @pytest.mark.usefixtures("small_network")
-def test_a_killed_process_resumes(run, records_folder, record_format, tmp_path):
+@pytest.mark.parametrize("at", ["as it is decided", "when it is saved"])
+def test_a_training_that_dies_as_it_stops_early_comes_to_the_same_end(run, stopped, tmp_path, at):
+    decided = at == "when it is saved"
+    line = "stopped: no better" if decided else f"step {stopped.history[-1].step}/60"
+    with pytest.raises(Killed):
+        run(tmp_path, STOPPING, stream=FatalStream(line))
+    stream = io.StringIO()
+    resumed = run(tmp_path, STOPPING, stream=stream)
+    assert measured(resumed) == measured(stopped)
+    assert_equal_weights(resumed, stopped)
+    trained_again = [text for text in stream.getvalue().splitlines() if text.startswith("epoch ")]
+    assert len(trained_again) == (0 if decided else 1)
+
+
+@pytest.mark.usefixtures("small_network")
+def test_a_training_may_die_at_any_change_of_a_file(run, stopped, tmp_path, monkeypatch):
+    """The first run dies at its first rename or removal, the second at its second, and so on until one is through."""
+    left = 0
+
+    def fatal(change: Callable[..., None]) -> Callable[..., None]:
+        def counted(*args: object, **kwargs: object) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise Killed
+            change(*args, **kwargs)
+
+        return counted
+
+    for name in ("rename", "remove"):
+        monkeypatch.setattr(tf.io.gfile, name, fatal(getattr(tf.io.gfile, name)))
+    resumed, deaths = None, 0
+    while resumed is None:
+        left = deaths + 1
+        try:
+            resumed = run(tmp_path, STOPPING)
+        except Killed:
+            deaths += 1
+    assert deaths > 3
+    assert measured(resumed) == measured(stopped)
+    assert_equal_weights(resumed, stopped)
+    best = max(resumed.history, key=lambda record: record.eval_mean_iou)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"best-{best.step:08d}.npz", "last.npz"]
+
+
+@pytest.mark.usefixtures("small_network")
+def test_a_killed_process_resumes(run, stopped, records_folder, record_format, tmp_path):
+    last = stopped.history[-1]
     script = f"""
 import os, runpy, signal
 from components.records.record_format import RecordFormat
@@ -101,20 +196,21 @@ class Stream:
     def isatty(self): return False
     def flush(self): pass
     def write(self, text):
-        if "step 6/8" in text: os.kill(os.getpid(), signal.SIGKILL)
+        if "step {last.step}/60" in text: os.kill(os.getpid(), signal.SIGKILL)
 
 train.train([{str(records_folder / "train-00000-of-00001")!r}], [{str(records_folder / "eval-00000-of-00001")!r}],
       RecordFormat.model_validate_json({record_format.model_dump_json()!r}),
       NetworkOptions.model_validate_json({TINY.model_dump_json()!r}),
-      TrainingOptions.model_validate_json({OPTIONS.model_dump_json()!r}), {str(tmp_path)!r}, stream=Stream())
+      TrainingOptions.model_validate_json({STOPPING.model_dump_json()!r}), {str(tmp_path)!r}, stream=Stream())
 """
     root = Path(__file__).parents[3]
     died = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, timeout=300, check=False)
     assert died.returncode == -signal.SIGKILL, died.stderr.decode()[-2000:]
     stream = io.StringIO()
-    resumed = run(tmp_path, stream=stream)
-    assert "going on from the checkpoint at step 4 of 8" in stream.getvalue()
-    assert_equal_weights(resumed, run(tmp_path / "unbroken"))
+    resumed = run(tmp_path, STOPPING, stream=stream)
+    assert f"going on from the checkpoint at step {last.step - 3} of 60" in stream.getvalue()
+    assert measured(resumed) == measured(stopped)
+    assert_equal_weights(resumed, stopped)
 
 
 @pytest.mark.usefixtures("small_network")
@@ -195,11 +291,7 @@ def test_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint_and_names_
 
 @pytest.mark.usefixtures("small_network")
 def test_early_stopping_ends_a_training_and_the_best_weights_are_exported(run, tmp_path):
-    # The rate is so high after the warm-up that the first epochs are the best.
-    options = TrainingOptions(
-        steps=60, batch_size=4, learning_rate=0.5, schedule="constant", warmup_steps=9, steps_per_epoch=3,
-        early_stopping_epochs=3, export="best",
-    )  # fmt: skip
+    options = STOPPING
     stream = io.StringIO()
     stopped = run(tmp_path / "stopped", options, stream=stream)
     scores = [record.eval_mean_iou for record in stopped.history]
@@ -241,3 +333,47 @@ def test_sampling_decides_the_result(run, tmp_path: Path) -> None:
     balanced = run(tmp_path / "balanced", OPTIONS.model_copy(update={"sampling": "class_balanced"}))
     weights = zip(uniform.model.get_weights(), balanced.model.get_weights(), strict=True)
     assert any((a != b).any() for a, b in weights)
+
+
+@pytest.mark.usefixtures("small_network")
+def test_what_the_eval_split_must_decide_needs_an_eval_split(
+    records_folder, record_format, make_patch, tmp_path: Path
+) -> None:
+    unlabelled = tmp_path / "unlabelled"
+    with tf.io.TFRecordWriter(str(unlabelled)) as writer:
+        void = replace(make_patch(0), label=np.full((32, 32), VOID_ID, np.uint8))
+        writer.write(encode_patch(void, record_format.table.names, record_format.bands))
+    files = [str(records_folder / "train-00000-of-00001")]
+    for changes, named in (
+        ({"export": "best"}, r"training\.export: best"),
+        ({"early_stopping_epochs": 2}, r"training\.early_stopping_epochs"),
+    ):
+        options = OPTIONS.model_copy(update=changes)
+        for eval_files, problem in (
+            ([], "the eval split has no record"),
+            ([str(unlabelled)], "shows no pixel of a scored class"),
+        ):
+            with pytest.raises(DataError, match=f"{named} go by the mean IoU on the eval split, but .*{problem}"):
+                train(files, eval_files, record_format, TINY, options, str(tmp_path / "c"), stream=io.StringIO())
+    with pytest.raises(DataError, match="none of the 1 training patches has a pixel of any class"):
+        train([str(unlabelled)], [], record_format, TINY, OPTIONS, str(tmp_path / "c"), stream=io.StringIO())
+
+
+@pytest.mark.usefixtures("small_network")
+def test_a_checkpoint_of_a_longer_training_or_of_another_version_is_refused(run, tmp_path: Path) -> None:
+    run(tmp_path)
+    with pytest.raises(TrainingError, match=r"last\.npz is 8 steps on, this training ends after 5"):
+        run(tmp_path, OPTIONS.model_copy(update={"steps": 5}))
+    arrays = dict(np.load(tmp_path / "last.npz"))
+    arrays["progress"] = np.frombuffer(b'{"step": 8, "history": [], "mood": "good"}', np.uint8)
+    np.savez(tmp_path / "last.npz", **arrays)
+    with pytest.raises(TrainingError, match=r"progress cannot be read.*mood") as caught:
+        run(tmp_path)
+    assert "this version of EOSeg" in caught.value.expected
+
+
+@pytest.mark.usefixtures("small_network")
+def test_a_split_smaller_than_a_batch_is_trained_on(run, tmp_path: Path) -> None:
+    # 3 epochs of 10 records are 2 steps of 16, and an epoch is a step: 16 of 10 patches.
+    options = TrainingOptions(epochs=3, batch_size=16, class_weights="none")
+    assert [record.step for record in run(tmp_path, options).history] == [1, 2]

@@ -1,10 +1,16 @@
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import tensorflow as tf
 from keras_tuner.engine import trial as trials
 
-from components.errors import ConfigError, DataError
+from components.classes import VOID_ID
+from components.errors import ConfigError, DataError, TrainingError
+from components.records.patch_example import encode_patch
+from components.training.diverged import DivergedError
 from components.training.run_fn import TrainerConfig
 from components.training.tuned import tuned
 from components.training.tuner_fn import tuner_fn
@@ -13,12 +19,12 @@ from components.training.tuning_options import TuningOptions
 
 @pytest.fixture
 def fn_args(records_folder, record_format, tmp_path):
-    def make(**tuning: object) -> SimpleNamespace:
+    def make(base: str = "checkpoints", **tuning: object) -> SimpleNamespace:
         config = {
             "record_format": record_format.model_dump(mode="json"),
             "network": {"width": 0.25},
             "training": {"steps": 50, "batch_size": 4, "warmup_steps": 20},
-            "checkpoint_base": str(tmp_path / "checkpoints"),
+            "checkpoint_base": str(tmp_path / base),
             "tuning": {"trials": 3, "steps": 2, **tuning},
         }
         return SimpleNamespace(
@@ -46,11 +52,99 @@ def test_the_best_trial_feeds_the_trainer_and_a_finished_search_is_not_repeated(
     assert config.network.width in (0.125, 0.5)
     assert sum((config.training.loss.dice, config.training.loss.lovasz)) == 1
     assert (config.training.steps, config.training.warmup_steps) == (50, 20)
-    capsys.readouterr()
+    lines = capsys.readouterr().out.splitlines()
+    # A line for what is tried, then the training's own.
+    assert [line.split(":")[0] for line in lines[::2]] == ["trial 1 of 3", "trial 2 of 3", "trial 3 of 3"]
+    assert all("  training.loss " in line and "network.width 0." in line for line in lines[::2])
+    assert all(line.startswith("epoch 1/1  step 2/2") for line in lines[1::2])
+    tuner.search_space_summary()
+    tuner.results_summary()
+    summary = capsys.readouterr().out.splitlines()
+    assert len(summary) == 3
+    assert summary[0].startswith(f"trial {int(done[0].trial_id) + 1}: eval mean IoU {done[0].score:.3f}  ")
     again, _ = tuner_fn(args)
     again.search()
-    assert "epoch" not in capsys.readouterr().out
+    assert capsys.readouterr().out == ""
     assert again.get_best_hyperparameters()[0].values == tuner.get_best_hyperparameters()[0].values
+
+
+def drawn(args: SimpleNamespace) -> dict[str, dict[str, object]]:
+    tuner, fit_kwargs = tuner_fn(args)
+    tuner.search(**fit_kwargs)
+    return {name: trial.hyperparameters.values for name, trial in tuner.oracle.trials.items()}
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    """Every trial ends at once: with the given quality, or in an error."""
+    outcomes: list[object] = []
+
+    def train(*_args: object, **_kwargs: object) -> SimpleNamespace:
+        outcome = outcomes.pop(0) if outcomes else 0.5
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return SimpleNamespace(history=[SimpleNamespace(eval_mean_iou=outcome)])
+
+    monkeypatch.setattr("components.training.tuner_fn.train", train)
+    return outcomes
+
+
+@pytest.mark.usefixtures("no_training")
+@pytest.mark.parametrize("seed", [0, 5])
+def test_the_seed_decides_what_is_drawn(fn_args, seed: int):
+    assert drawn(fn_args("first", seed=seed)) == drawn(fn_args("second", seed=seed))
+    assert drawn(fn_args("third", seed=seed + 1)) != drawn(fn_args("first", seed=seed))
+
+
+@pytest.mark.parametrize("at", [0, 2])
+def test_a_search_that_is_killed_goes_on_with_the_trial_it_was_in(fn_args, no_training, at: int):
+    class Killed(BaseException):
+        pass
+
+    unbroken = drawn(fn_args("unbroken"))
+    args = fn_args("killed")
+    no_training += [0.5] * at + [Killed()]
+    with pytest.raises(Killed):
+        drawn(args)
+    no_training += [0.25] * (3 - at)
+    assert drawn(args) == unbroken
+    assert no_training == []
+
+
+@pytest.mark.usefixtures("no_training")
+def test_notes_that_a_kill_left_half_written_are_written_anew(fn_args, tmp_path):
+    first = drawn(fn_args())
+    (notes,) = tmp_path.glob("checkpoints/*/trials/oracle.json")
+    notes.write_text(notes.read_text()[:100])
+    assert drawn(fn_args()) == first
+
+
+def test_a_trial_that_diverges_has_failed_and_the_search_goes_on(fn_args, no_training, capsys):
+    no_training += [DivergedError("the loss became nan at step 3\n  the batch: ..."), 0.25, 0.5]
+    tuner, _ = tuner_fn(fn_args())
+    tuner.search()
+    assert tuner.oracle.get_best_trials(1)[0].score == 0.5
+    assert "trial 1 failed: the loss became nan at step 3\ntrial 2 of 3: " in capsys.readouterr().out
+    tuner.results_summary()
+    assert [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()] == [
+        "trial 3: eval mean IoU 0.500", "trial 2: eval mean IoU 0.250", "trial 1: diverged",
+    ]  # fmt: skip
+
+
+def test_a_search_without_a_result_says_so(fn_args, no_training):
+    no_training += [DivergedError("the loss became nan")] * 3
+    tuner, _ = tuner_fn(fn_args())
+    with pytest.raises(TrainingError, match="all 3 trials of the search diverged"):
+        tuner.search()
+
+
+def test_an_error_that_is_not_of_the_settings_ends_the_search(fn_args, no_training):
+    no_training += [TrainingError("no space left")]
+    tuner, _ = tuner_fn(fn_args())
+    with pytest.raises(TrainingError, match="no space left"):
+        tuner.search()
+    # Mended, the same search goes on with that trial.
+    assert len(drawn(fn_args())) == 3
 
 
 def test_without_a_search_nothing_changes(fn_args):
@@ -59,8 +153,14 @@ def test_without_a_search_nothing_changes(fn_args):
     assert tuned(config, None) is config
 
 
-def test_bad_input_ends_with_a_clear_message(fn_args):
+def test_bad_input_ends_with_a_clear_message(fn_args, make_patch, record_format, tmp_path):
     args = fn_args()
+    with tf.io.TFRecordWriter(str(tmp_path / "eval-void")) as writer:
+        void = replace(make_patch(0), label=np.full((32, 32), VOID_ID, np.uint8))
+        writer.write(encode_patch(void, record_format.table.names, record_format.bands))
+    args.eval_files = [str(tmp_path / "eval-void")]
+    with pytest.raises(DataError, match="the eval split has no labelled pixel"):
+        tuner_fn(args)
     args.eval_files = ["/nowhere/eval-*"]
     with pytest.raises(DataError, match="the eval split has no records"):
         tuner_fn(args)
