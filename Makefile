@@ -46,7 +46,7 @@ lock: .uv/bin/uv ## Write requirements-*.txt anew from setup.py
 
 .PHONY: clean
 clean: ## Remove what was installed and made (.venv, work/, caches)
-	rm -rf $(VENV) .uv work build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .uv .jax work build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.installed: setup.py requirements-3.10.txt requirements-3.11.txt

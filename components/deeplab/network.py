@@ -2,8 +2,9 @@
 
 Paper: L.-C. Chen, Y. Zhu, G. Papandreou, F. Schroff, H. Adam, "Encoder-Decoder with Atrous Separable Convolution for
 Semantic Image Segmentation", ECCV 2018, https://arxiv.org/abs/1802.02611; the pooling of image features beside the
-atrous convolutions: L.-C. Chen et al., https://arxiv.org/abs/1706.05587. Rates 6, 12 and 18 at stride 16, doubled at
-stride 8; features of stride 4 reduced to 48 channels; two 3 x 3 convolutions of 256 channels.
+atrous convolutions: L.-C. Chen et al., https://arxiv.org/abs/1706.05587.
+Rates 6, 12 and 18 at stride 16, doubled at stride 8 and, so that they span as much of the ground, halved at stride 32;
+features of stride 4 reduced to 48 channels; two 3 x 3 convolutions of 256 channels.
 """
 
 from typing import Any
@@ -48,7 +49,7 @@ def deeplabv3plus(
         style: Momentum, dtype policy and seed of the layers.
         width: Multiplies all channels but the classes.
         encoder: Which encoder.
-        output_stride: 16, or 8: finer features for three to four times the work of the last stages.
+        output_stride: 16, or 8: finer features for three to four times the work of the last stages; or 32.
 
     Returns:
         `logits`: `(batch, size, size, K)` float32.
@@ -63,7 +64,7 @@ def deeplabv3plus(
     (channels, edge_channels) = scaled((CHANNELS, EDGE_CHANNELS), width)
     edges = found[4]
     rows, cols = edges.shape[1:3]
-    context = _atrous_pyramid(found[32], channels, 16 // output_stride, style)
+    context = _atrous_pyramid(found[32], channels, output_stride, style)
     context = resize(context, rows, cols, "context_enlarged", style.dtype)
     edges = conv_norm_relu(edges, edge_channels, 1, "edges", style)
     joined = keras.layers.Concatenate(dtype=style.dtype, name="decoder")([context, edges])
@@ -73,12 +74,13 @@ def deeplabv3plus(
     return {"logits": resize(scores, height, width_pixels, "logits", "float32")}
 
 
-def _atrous_pyramid(features: Any, channels: int, finer: int, style: LayerStyle) -> Any:
+def _atrous_pyramid(features: Any, channels: int, output_stride: int, style: LayerStyle) -> Any:
     """ASPP: a point, three rings and the whole picture, side by side, then mixed."""
     rows, cols = features.shape[1:3]
     branches = [conv_norm_relu(features, channels, 1, "aspp_point", style)]
     for rate in RATES:
-        branches.append(conv_norm_relu(features, channels, 3, f"aspp_rate{rate}", style, dilation=rate * max(finer, 1)))
+        dilation = rate * 16 // output_stride
+        branches.append(conv_norm_relu(features, channels, 3, f"aspp_rate{rate}", style, dilation=dilation))
     whole = AdaptiveAveragePooling(1, 1, dtype=style.dtype, name="aspp_mean")(features)
     whole = conv_norm_relu(whole, channels, 1, "aspp_whole", style)
     branches.append(resize(whole, rows, cols, "aspp_spread", style.dtype))

@@ -92,18 +92,41 @@ def application_weights(name: str, source: str) -> dict[str, Arrays]:
                 "correct the path; it is read by the machine that trains",
             )
         try:
+            model = application.build(weights=None, include_top=False, input_shape=shape)
             if source.endswith(".keras"):
+                wanted = {layer.name for layer in model.layers if layer.weights}
                 model = keras.saving.load_model(source, compile=False)
+                # VGG-19 and ResNet-101 have all layers of VGG-16 and ResNet-50, and more.
+                _check_layers({layer.name for layer in model.layers if layer.weights}, wanted)
             else:
-                model = application.build(weights=None, include_top=False, input_shape=shape)
                 model.load_weights(source)
         except Exception as error:  # h5py, zipfile and Keras each have errors of their own
             raise NetworkError(
-                f"the weights {source} cannot be read: {str(error).splitlines()[0]}",
+                f"{origin_of(name, source)} cannot be read: {_first_line(error)}",
                 f"weights of keras.applications.{application.title}(include_top=False), as .h5, .weights.h5 or .keras",
                 "save them anew, or set network.pretrained: none",
             ) from error
     return {layer.name: layer.get_weights() for layer in model.layers if layer.weights}
+
+
+def origin_of(name: str, source: str) -> str:
+    """What messages call the weights of an application from a source; see `application_weights`."""
+    if source == "imagenet":
+        return f"the ImageNet weights of {APPLICATIONS[name].title}"
+    return f"the weights {source}"
+
+
+def _check_layers(found: set[str], wanted: set[str]) -> None:
+    """Raises ValueError if the layers are others."""
+    for names, verb in ((wanted - found, "lacks"), (found - wanted, "has")):
+        if names:
+            raise ValueError(f"it is of another network, which {verb} the layer {min(names)}")
+
+
+def _first_line(error: Exception) -> str:
+    """Of what an error says, without the example that Keras begins there."""
+    line = next(iter(str(error).splitlines()), type(error).__name__)
+    return line.partition(" Example error")[0]
 
 
 def channels_of(bands: Sequence[str], given: Mapping[str, Channel] | None) -> tuple[Channel, ...]:
@@ -177,6 +200,7 @@ def load_encoder(
     weights: Mapping[str, Arrays],
     bands: Sequence[str],
     given: Mapping[str, Channel] | None,
+    origin: str | None = None,
 ) -> None:
     """Gives the encoder of a network the weights of the application that it follows.
 
@@ -186,6 +210,7 @@ def load_encoder(
         weights: Of `application_weights`.
         bands: Names of the network's input bands.
         given: Which channel a band takes over; None decides by name and number (`channels_of`).
+        origin: What messages call the weights.
 
     Raises:
         NetworkError: If a layer is missing or its shape is another (a network of another width).
@@ -203,7 +228,7 @@ def load_encoder(
             values = [first_kernel(values[0], application.channels, wanted), *biases]
         elif values is not None and own == norm:
             values = rescaled_norm(values, application.stddev, layer.epsilon)
-        set_layer(layer, values, f"the weights of {application.title}")
+        set_layer(layer, values, origin or f"the weights of {application.title}")
 
 
 def set_layer(layer: keras.layers.Layer, values: Arrays | None, origin: str) -> None:
@@ -225,7 +250,7 @@ def set_layer(layer: keras.layers.Layer, values: Arrays | None, origin: str) -> 
 
 def _download_failed(application: Application, error: Exception) -> NetworkError:
     return NetworkError(
-        f"the ImageNet weights of {application.title} could not be fetched: {str(error).splitlines()[0]}",
+        f"the ImageNet weights of {application.title} could not be fetched: {_first_line(error)}",
         "a connection to the address that Keras names, or the file in its cache (models/ in the folder .keras of the "
         "home directory, or of KERAS_HOME)",
         f'on a machine with a connection run python -c "import keras; keras.applications.{application.title}'

@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 
+from components.encoders.batch_norm import BatchNorm
 from components.encoders.style import LayerStyle, scaled
 
 _EPSILON = 1.001e-5  # of Keras' ResNet
@@ -102,6 +103,4 @@ def _convolution(
         dtype=style.dtype,
         name=f"{PREFIX}{name}_conv",
     )(features)
-    return keras.layers.BatchNormalization(
-        momentum=style.momentum, epsilon=_EPSILON, dtype=style.dtype, name=f"{PREFIX}{name}_bn"
-    )(features)
+    return BatchNorm(momentum=style.momentum, epsilon=_EPSILON, dtype=style.dtype, name=f"{PREFIX}{name}_bn")(features)

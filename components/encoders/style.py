@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from components.encoders.batch_norm import BatchNorm
+
 
 @dataclass(frozen=True)
 class LayerStyle:
@@ -61,9 +63,7 @@ def conv_norm_relu(
         dtype=style.dtype,
         name=name,
     )(features)
-    features = keras.layers.BatchNormalization(
-        momentum=style.momentum, epsilon=1e-5, dtype=style.dtype, name=f"{name}_norm"
-    )(features)
+    features = BatchNorm(momentum=style.momentum, epsilon=1e-5, dtype=style.dtype, name=f"{name}_norm")(features)
     return keras.layers.ReLU(dtype=style.dtype, name=f"{name}_relu")(features)
 
 

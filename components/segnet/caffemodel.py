@@ -9,7 +9,6 @@ The file is one serialised protobuf message. Only these fields of caffe.proto ar
     BlobShape         dim = 1
 """
 
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +55,7 @@ def read_caffemodel(path: str) -> dict[str, CaffeLayer]:
         )
     try:
         layers = list(_layers(memoryview(Path(path).read_bytes())))
-    except (IndexError, ValueError, struct.error) as error:
+    except (OSError, ValueError) as error:
         raise NetworkError(
             f"{path} cannot be read as a caffemodel: {error}",
             "a NetParameter message of Caffe, as its solver writes it",
@@ -87,7 +86,7 @@ def _layer(message: memoryview, *, name: int, kind: int, blobs: int) -> CaffeLay
         if field in texts:
             texts[field] = str(value, "utf-8") if isinstance(value, memoryview) else str(value)
         elif field == blobs:
-            arrays.append(_blob(value))
+            arrays.append(_blob(_inner(value, field)))
     return CaffeLayer(texts[name], texts[kind], tuple(arrays))
 
 
@@ -100,11 +99,11 @@ def _blob(message: memoryview) -> NDArray[np.float32]:
             old_shape[field - 1] = int(value)
         elif field == 5:
             # Packed, or (in very old files) one number a field.
-            parts.append(np.frombuffer(value, "<f4"))
+            parts.append(np.frombuffer(_inner(value, field), "<f4"))
         elif field == 8:
-            parts.append(np.frombuffer(value, "<f8"))
+            parts.append(np.frombuffer(_inner(value, field), "<f8"))
         elif field == 7:
-            shape = _shape(value)
+            shape = _shape(_inner(value, field))
     data = np.concatenate(parts) if parts else np.zeros(0)
     return data.astype(np.float32).reshape(old_shape if shape is None else shape)
 
@@ -128,7 +127,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, Any]]:
     """(number, value) of the fields of a message: an int, or the bytes of the other wire types.
 
     Raises:
-        ValueError, IndexError: If the bytes are no message.
+        ValueError: If the bytes are no message.
     """
     at = 0
     while at < len(message):
@@ -150,10 +149,19 @@ def _fields(message: memoryview) -> Iterator[tuple[int, Any]]:
         at += length
 
 
+def _inner(value: int | memoryview, field: int) -> memoryview:
+    """The bytes of a field that holds a message or numbers."""
+    if isinstance(value, int):
+        raise ValueError(f"field {field} is the number {value}, where bytes should be")
+    return value
+
+
 def _varint(message: memoryview, at: int) -> tuple[int, int]:
     """The number at a place, seven bits a byte, and the place behind it."""
     value = shift = 0
     while True:
+        if at >= len(message):
+            raise ValueError("it ends in the middle of a number")
         byte = message[at]
         at += 1
         value |= (byte & 0x7F) << shift

@@ -1,6 +1,6 @@
 """Which network; apart from the networks themselves, so that a configuration is read without Keras."""
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
@@ -16,6 +16,16 @@ _OWN_KEYS = {
 """Keys that some networks have and others have not."""
 
 
+_Values = TypeVar("_Values", bound=tuple[Any, ...])
+
+
+def _without_repeats(values: _Values, what: str) -> _Values:
+    repeated = next((value for value in values if values.count(value) > 1), None)
+    if repeated is not None:
+        raise ValueError(f"the {what} {repeated} is given twice; give each once")
+    return values
+
+
 class Branch(Options):
     """One sensor of a network that joins two."""
 
@@ -23,6 +33,11 @@ class Branch(Options):
     """Names its encoder's layers."""
     bands: tuple[str, ...] = Field(min_length=1)
     """Names of its bands, in the order in which the encoder takes them."""
+
+    @field_validator("bands")
+    @classmethod
+    def _each_once(cls, bands: tuple[str, ...]) -> tuple[str, ...]:
+        return _without_repeats(bands, "band")
 
 
 class NetworkOptions(Options):
@@ -62,12 +77,21 @@ class NetworkOptions(Options):
     """The bands of each sensor, as `{optical: [infrared, red, green], height: [dsm, ndsm, ndvi]}`; FuseNet's first one
     is its main one."""
 
+    @field_validator("classifier_kernels")
+    @classmethod
+    def _kernels_each_once(cls, kernels: tuple[int, ...]) -> tuple[int, ...]:
+        return _without_repeats(kernels, "kernel size")
+
     @field_validator("branches", mode="before")
     @classmethod
     def _of_a_mapping(cls, branches: Any) -> Any:
         # Kept as a list: JSON on its way to the trainer may sort a mapping, and the first branch is the main one.
         if isinstance(branches, dict):
             return [{"name": name, "bands": bands} for name, bands in branches.items()]
+        if not isinstance(branches, (list, tuple)):
+            raise ValueError(
+                "give two names with their bands, such as {optical: [infrared, red, green], height: [dsm]}"
+            )
         return branches
 
     @model_validator(mode="after")
@@ -82,12 +106,13 @@ class NetworkOptions(Options):
     def _branches_fit_the_fusion(self) -> "NetworkOptions":
         if self.fusion == "none" and self.branches:
             raise ValueError("branches are given, but no fusion; set fusion, or remove branches")
-        if self.fusion != "none" and len({branch.name for branch in self.branches}) != 2:
+        names = [branch.name for branch in self.branches]
+        if self.fusion != "none" and (len(names) != 2 or names[0] == names[1]):
             raise ValueError(
                 f"fusion {self.fusion} joins two sensors; give branches two names with their bands, such as "
                 "{optical: [infrared, red, green], height: [dsm]}"
             )
-        if any(branch.name == "virtual" for branch in self.branches):
+        if "virtual" in names:
             raise ValueError("no branch can be called virtual: that is V-FuseNet's third encoder")
         return self
 

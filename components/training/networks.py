@@ -7,15 +7,17 @@ from typing import Any
 import keras
 
 from components.deeplab import network as deeplab
-from components.encoders.pretrained import application_weights, channels_of, load_encoder
+from components.encoders import mobilenet_v3
+from components.encoders.pretrained import application_weights, channels_of, load_encoder, origin_of
 from components.encoders.style import LayerStyle
 from components.errors import NetworkError
 from components.fcn import network as fcn
 from components.pspnet import network as pspnet
 from components.records.record_format import RecordFormat
 from components.segnet import network as segnet
+from components.segnet.caffe_weights import load_caffe
 from components.segnet.caffemodel import read_caffemodel
-from components.segnet.weights import load_caffe, load_vgg16
+from components.segnet.vgg16_weights import load_vgg16
 from components.training.network_options import NetworkOptions
 from components.training.normalization import InputNormalization
 from components.unet import network as unet
@@ -48,6 +50,8 @@ def check_network(options: NetworkOptions, patch_size: int, bands: Sequence[str]
         pspnet.check_size(patch_size, options.output_stride or 8)
     else:
         deeplab.check_size(patch_size, options.output_stride or 16)
+    if options.encoder == "mobilenet_v3_large":
+        mobilenet_v3.check_size(patch_size)
     if bands is not None:
         _check_bands(options, bands)
 
@@ -191,10 +195,10 @@ def _load_pretrained(
 ) -> None:
     source, given = options.pretrained, options.pretrained_bands
     if source.endswith(".caffemodel"):
-        load_caffe(model, read_caffemodel(source), bands, band_stddev, given)
+        load_caffe(model, read_caffemodel(source), bands, band_stddev, given, f"the caffemodel {source}")
     elif options.name == "segnet":
         branches = {f"{branch.name}_": branch.bands for branch in options.branches} or {"": tuple(bands)}
-        load_vgg16(model, application_weights("vgg16", source), branches, given)
+        load_vgg16(model, application_weights("vgg16", source), branches, given, origin_of("vgg16", source))
     else:
         encoder = options.encoder or "resnet50"
-        load_encoder(model, encoder, application_weights(encoder, source), bands, given)
+        load_encoder(model, encoder, application_weights(encoder, source), bands, given, origin_of(encoder, source))

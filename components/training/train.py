@@ -34,6 +34,7 @@ from components.training.networks import build_network, check_network
 from components.training.options import NetworkOptions, TrainingOptions
 from components.training.pictures import Sheet, augmented_sheet
 from components.training.progress import ProgressLines
+from components.training.slow_precision import read_cpu_facts, slow_precision
 from components.training.state import TrainingState, best_epoch, is_over
 from components.training.strategy import distributed, is_chief, open_strategy
 from components.training.total_loss import loss_of_outputs
@@ -129,8 +130,9 @@ def train(
     journal = Journal(
         lines, log_folder if writes else None, state.history, training, record_format, statistics, eval_index
     )
-    if started:
-        journal.say(started)
+    slow = slow_precision(training, len(tf.config.get_visible_devices("GPU")), read_cpu_facts())
+    for remark in filter(None, (started, slow)):
+        journal.say(remark)
     augmented = augmented_sheet(train_index, record_format, statistics, training.augmentation, training.seed)
     journal.augmented(augmented)
     run = _Run(

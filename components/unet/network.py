@@ -3,7 +3,7 @@
 Paper: O. Ronneberger, P. Fischer, T. Brox, "U-Net: Convolutional Networks for Biomedical Image Segmentation", MICCAI
 2015, https://arxiv.org/abs/1505.04597. Unlike there, convolutions are padded, so that the map is as large as the patch,
 and followed by batch normalisation (S. Ioffe, C. Szegedy, https://arxiv.org/abs/1502.03167), so that it trains from
-He initialisation in short runs.
+He initialisation in short runs; the paper's drop-out at the end of the encoder is left out, as is usual with it.
 """
 
 from typing import Any

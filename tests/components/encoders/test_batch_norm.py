@@ -1,9 +1,17 @@
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.deeplab.network import deeplabv3plus
+from components.encoders import mobilenet_v3, resnet50, style
 from components.encoders.batch_norm import BatchNorm
+from components.encoders.style import LayerStyle
+from components.pspnet.network import pspnet
+from components.unet.network import unet
 
 
 def one_step(layer: keras.layers.Layer, values: tf.Tensor) -> list[np.ndarray]:
@@ -20,7 +28,7 @@ def one_step(layer: keras.layers.Layer, values: tf.Tensor) -> list[np.ndarray]:
     return [np.asarray(keras.ops.cast(value, "float32")) for value in found]
 
 
-@pytest.mark.parametrize("shape", [(2, 6, 4, 5), (1, 1, 2, 3), (3, 1, 1, 8)], ids=str)
+@pytest.mark.parametrize("shape", [(2, 6, 4, 5), (1, 1, 2, 3), (3, 1, 1, 8), (1, 1, 1, 2)], ids=str)
 @pytest.mark.parametrize("compiled", [False, True], ids=["plain", "xla"])
 def test_a_training_step_is_that_of_keras_layer(shape: tuple[int, ...], compiled: bool) -> None:
     values = tf.constant(np.random.default_rng(1).normal(3, 2, shape), tf.float32)
@@ -72,3 +80,48 @@ def test_other_ranks_take_keras_way() -> None:
         one_step(BatchNorm(), values), one_step(keras.layers.BatchNormalization(), values), strict=True
     ):
         np.testing.assert_array_equal(one, other)
+
+
+NETWORKS: dict[str, tuple[Callable[..., dict[str, Any]], dict[str, Any]]] = {
+    "unet": (unet, {"width": 1 / 8}),
+    "pspnet": (pspnet, {"width": 1 / 8}),  # ResNet-50, and normalisation of a single pixel
+    "deeplabv3plus mobilenet": (deeplabv3plus, {"width": 1 / 4, "encoder": "mobilenet_v3_large"}),
+}
+
+
+def network_step(
+    name: str, norm: type[keras.layers.Layer], monkeypatch: pytest.MonkeyPatch, factor: float = 1.0
+) -> list[np.ndarray]:
+    """Loss, moving statistics and gradients of a training step of a network whose normalisations are `norm`."""
+    for module in (style, resnet50, mobilenet_v3):
+        monkeypatch.setattr(module, "BatchNorm", norm)
+    build, keys = NETWORKS[name]
+    image = keras.Input((64, 64, 3))
+    network = keras.Model(image, build(image, 4, LayerStyle(0.9, "float32", 1), **keys)["logits"])
+    norms = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert {type(layer) for layer in norms} == {norm}
+    values = factor * np.random.default_rng(0).normal(size=(3, 64, 64, 3))
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(network(values.astype(np.float32), training=True) ** 2)
+    gradients = tape.gradient(loss, network.trainable_variables)
+    moving = [variable.numpy() for layer in norms for variable in layer.non_trainable_variables]
+    return [loss.numpy(), *moving, *(gradient.numpy() for gradient in gradients)]
+
+
+def distance(found: list[np.ndarray], expected: list[np.ndarray]) -> float:
+    """Median of the relative errors of the arrays that are not zero but for rounding."""
+    norms = [np.linalg.norm(value) for value in expected]
+    return float(
+        np.median([np.linalg.norm(a - b) / n for a, b, n in zip(found, expected, norms, strict=True) if n > 1e-3])
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_networks_training_step_is_that_with_keras_layer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = network_step(name, keras.layers.BatchNormalization, monkeypatch)
+    ours = network_step(name, BatchNorm, monkeypatch)
+    np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-5)
+    # A deep network amplifies rounding (ReLUs switch): by how much, a rounding of the image shows.
+    rounded = network_step(name, keras.layers.BatchNormalization, monkeypatch, factor=1 + 1e-6)
+    assert distance(ours, theirs) < 5 * distance(rounded, theirs) + 1e-3

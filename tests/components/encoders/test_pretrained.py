@@ -13,6 +13,7 @@ from components.encoders.pretrained import (
     channels_of,
     first_kernel,
     load_encoder,
+    origin_of,
     rescaled_norm,
 )
 from components.encoders.style import LayerStyle
@@ -70,11 +71,23 @@ def test_a_file_of_another_network_is_refused(resnet_file: str, tmp_path: Path):
         application_weights("vgg16", str(tmp_path / "missing.h5"))
 
 
+def test_a_larger_sister_that_has_all_layers_and_more_is_refused(tmp_path: Path):
+    path = str(tmp_path / "vgg19.keras")
+    keras.applications.VGG19(weights=None, include_top=False, input_shape=(32, 32, 3)).save(path)
+    with pytest.raises(
+        NetworkError, match=r"vgg19.keras cannot be read: .* another network, which has the layer block"
+    ):
+        application_weights("vgg16", path)
+    with pytest.raises(NetworkError, match=r"another network, which lacks the layer conv1_bn"):
+        application_weights("resnet50", path)
+
+
 def test_weights_of_another_width_are_refused(resnet_file: str):
     image = keras.Input((64, 64, 3))
     narrow = keras.Model(image, encoder_features("resnet50", image, LayerStyle(0.9, "float32", 0), width=0.25)[32])
-    with pytest.raises(NetworkError, match=r"do not fit.*conv1_conv") as caught:
-        load_encoder(narrow, "resnet50", application_weights("resnet50", resnet_file), RGB, None)
+    weights, origin = application_weights("resnet50", resnet_file), origin_of("resnet50", resnet_file)
+    with pytest.raises(NetworkError, match=r"resnet50.weights.h5 do not fit.*conv1_conv") as caught:
+        load_encoder(narrow, "resnet50", weights, RGB, None, origin)
     assert "network.width 1" in caught.value.remedy
 
 

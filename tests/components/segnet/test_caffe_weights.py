@@ -1,3 +1,4 @@
+import contextlib
 from pathlib import Path
 
 import keras
@@ -8,9 +9,9 @@ from hypothesis import strategies as st
 
 from components.encoders.style import LayerStyle
 from components.errors import MissingFileError, NetworkError
+from components.segnet.caffe_weights import load_caffe
 from components.segnet.caffemodel import read_caffemodel
 from components.segnet.network import SegNetDesign, segnet
-from components.segnet.weights import load_caffe
 from tests.components.segnet.make_caffemodel import write_caffemodel
 
 BANDS, STDDEV = ("infrared", "red", "green"), [60.0, 30.0, 90.0]
@@ -159,6 +160,15 @@ def test_more_bands_take_the_channels_that_they_are_given(tmp_path: Path):
     np.testing.assert_allclose(kernel[:, :, 3], theirs.mean(axis=2) * 3 / 4, rtol=1e-4, atol=1e-6)
 
 
+def test_classifiers_of_other_kernels_and_scales_start_afresh(tmp_path: Path):
+    path = write_caffemodel(tmp_path / "segnet.caffemodel", caffe_layers(net()))
+    image = keras.Input((SIZE, SIZE, 3))
+    design = SegNetDesign(width=WIDTH, classifier_kernels=(3, 5), deep_supervision=True)
+    model = keras.Model(image, segnet(image, CLASSES, LayerStyle(0.9, "float32", 0), design))
+    fresh = load_caffe(model, read_caffemodel(path), BANDS, STDDEV, None)
+    assert set(fresh) == {"classifier_3", "classifier_5", "auxiliary_2", "auxiliary_4", "auxiliary_8"}
+
+
 def test_files_that_are_no_caffemodel_are_refused(tmp_path: Path):
     whole = write_caffemodel(tmp_path / "whole.caffemodel", caffe_layers(net(), norms=False))
     cut = tmp_path / "cut.caffemodel"
@@ -174,13 +184,91 @@ def test_files_that_are_no_caffemodel_are_refused(tmp_path: Path):
         read_caffemodel(str(tmp_path / "missing.caffemodel"))
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.binary(max_size=200))
-def test_any_bytes_are_read_or_refused(tmp_path_factory, content: bytes):
-    path = tmp_path_factory.mktemp("bytes") / "x.caffemodel"
+def field(number: int, content: bytes | int) -> bytes:
+    """A protobuf field: of bytes, or a number."""
+    if isinstance(content, int):
+        return varint(number << 3) + varint(content)
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+def varint(value: int) -> bytes:
+    low = value & 0x7F
+    return bytes([low]) if value < 0x80 else bytes([low | 0x80]) + varint(value >> 7)
+
+
+def blob(*fields: bytes) -> bytes:
+    """A caffemodel of one layer with one blob."""
+    return field(100, field(1, b"conv1_1") + field(7, b"".join(fields)))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (varint(100 << 3 | 2) + varint(2**62) + b"abc", "a field of 4611686018427387904 bytes"),
+        (varint(100 << 3 | 2), "ends in the middle of a number"),
+        (b"\xff" * 20, "more than 64 bits"),
+        (field(100, field(1, b"conv1_1") + field(7, 5)), "field 7 is the number 5"),
+        (blob(field(5, 5)), "field 5 is the number 5"),
+        (blob(field(7, 5)), "field 7 is the number 5"),
+        (blob(field(5, b"123")), "buffer size"),
+        (blob(field(7, field(1, varint(2**64 - 1)))), "dimension"),
+        (blob(field(7, field(1, varint(2**40) * 2))), "cannot reshape"),
+        (field(100, field(1, b"\xff\xfe") + field(7, b"")), "utf-8"),
+    ],
+)
+def test_messages_that_lie_are_refused(tmp_path: Path, content: bytes, said: str):
+    path = tmp_path / "x.caffemodel"
     path.write_bytes(content)
-    with pytest.raises(NetworkError):
+    with pytest.raises(NetworkError, match=said) as caught:
         read_caffemodel(str(path))
+    assert str(path) in caught.value.problem
+
+
+_SMALL = {"conv1_1": ("Convolution", [np.ones((2, 3, 3, 3)), np.ones(2)]), "conv1_1_bn": ("BN", [np.ones(2)] * 2)}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 10**6), st.binary(min_size=1, max_size=3), st.integers(0, 3))
+def test_a_damaged_file_is_read_or_refused(tmp_path_factory, place: int, written: bytes, removed: int):
+    path = tmp_path_factory.mktemp("bytes") / "x.caffemodel"
+    whole = Path(write_caffemodel(path, _SMALL)).read_bytes()
+    place %= len(whole)
+    path.write_bytes(whole[:place] + written + whole[place + removed :])
+    with contextlib.suppress(NetworkError):
+        read_caffemodel(str(path))
+
+
+_ONES = np.ones(32)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"conv3_2_D": None}, "no layer conv3_2_D"),
+        ({"conv3_2_bn": None, "conv3_2_scale": None}, "no layer conv3_2_bn"),
+        ({"bn3_2": ("BN", [_ONES, _ONES])}, "bn3_2 of type BN, which belongs to no convolution"),
+        ({"conv3_2": ("Convolution", [np.ones((5, 6)), np.ones(5)])}, r"conv3_2 .* kernel of shape \(5, 6\)"),
+        ({"conv1_1": ("Convolution", [np.ones(())])}, "conv1_1 .* kernel of shape"),
+        ({"conv1_1_D": ("Convolution", [np.ones((CLASSES, 6))])}, "conv1_1_D .* kernel of shape"),
+        ({"conv3_2": ("Convolution", [np.full((32, 32, 3, 3), np.nan)])}, "conv3_2 .* no number"),
+        ({"conv3_2_bn": ("BN", [_ONES, np.full(32, np.inf)])}, "conv3_2_bn .* infinite"),
+        ({"conv3_2_bn": ("BN", [_ONES])}, "conv3_2_bn .* has blobs of shapes"),
+        ({"conv3_2_bn": ("BN", [_ONES, _ONES, _ONES, np.ones(5)])}, "conv3_2_bn .* has blobs of shapes"),
+        ({"conv3_2_bn": ("BN", [_ONES, _ONES, _ONES, -_ONES])}, "no negative variance"),
+        ({"conv3_2_bn": ("BatchNorm", [_ONES, _ONES, np.ones(0)])}, "conv3_2_bn .* has blobs of shapes"),
+        ({"conv3_2_bn": ("BN", [np.ones(5), np.ones(5)])}, r"norm3_2 have shapes \[\(5,\)"),
+    ],
+)
+def test_layers_that_do_not_fit_are_refused(tmp_path: Path, small: keras.Model, changes: dict, said: str):
+    layers = caffe_layers(small) | changes
+    path = write_caffemodel(tmp_path / "x.caffemodel", {name: layer for name, layer in layers.items() if layer})
+    with pytest.raises(NetworkError, match=said):
+        load_caffe(small, read_caffemodel(path), BANDS, STDDEV, None, f"the caffemodel {path}")
+
+
+@pytest.fixture(scope="module")
+def small() -> keras.Model:
+    return net()
 
 
 def test_another_network_is_refused(tmp_path: Path):

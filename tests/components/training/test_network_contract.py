@@ -182,16 +182,24 @@ def test_further_outputs_are_for_training_alone(variant: str, training_model: ke
     )
 
 
-def test_mixed_precision_keeps_weights_and_logits_in_float32(variant: str, model: keras.Model, logits: np.ndarray):
-    mixed = build(variant, seed=4, dtype="mixed_bfloat16")
-    assert {layer.compute_dtype for layer in mixed.layers if "conv" in layer.name} == {"bfloat16"}
+@pytest.mark.parametrize(("precision", "likeness"), [("bfloat16", 0.9), ("float16", 0.98)])
+def test_mixed_precision_keeps_weights_and_logits_in_float32(
+    variant: str, model: keras.Model, logits: np.ndarray, precision: str, likeness: float
+):
+    mixed = build(variant, seed=4, dtype=f"mixed_{precision}")
+    assert {layer.compute_dtype for layer in mixed.layers if "conv" in layer.name} == {precision}
     assert {variable.dtype for variable in mixed.trainable_variables} == {"float32"}
     assert not np.array_equal(mixed.trainable_variables[0], model.trainable_variables[0])  # another seed
     mixed.set_weights(model.get_weights())
     found = mixed(images(2), training=False)
     assert found.dtype == tf.float32
-    # bfloat16 has 8 bits: the pictures must be alike, not equal.
-    assert np.corrcoef(np.ravel(found), logits.ravel())[0, 1] > 0.9
+    # bfloat16 has 8 bits, float16 has 11: the pictures must be alike, not equal.
+    assert np.corrcoef(np.ravel(found), logits.ravel())[0, 1] > likeness
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(mixed(images(2), training=True) ** 2)
+    for gradient in tape.gradient(loss, mixed.trainable_variables):
+        assert gradient.dtype == tf.float32
+        assert np.isfinite(gradient).all()
 
 
 def test_the_encoder_is_a_part_of_the_network_that_sees_the_image_first(variant: str, model: keras.Model):
@@ -220,7 +228,7 @@ def test_the_saved_model_says_what_the_network_says(name: str, tmp_path: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["corrected", "unet", "pspnet", "deeplabv3plus mobilenet"])
+@pytest.mark.parametrize("name", ["segnet kernels and scales", "unet", "pspnet", "deeplabv3plus mobilenet"])
 def test_a_training_step_compiles_with_xla(name: str):
     network = build(name)
 
@@ -242,6 +250,16 @@ def test_branches_must_take_the_bands_of_the_records():
     options = options.model_copy(update={"branches": options_of("fusenet").branches[:1]})
     with pytest.raises(NetworkError, match=r"no branch of network\.branches takes height"):
         build_network(options, format_of(), MEAN, STDDEV)
+
+
+@pytest.mark.parametrize("name", ["pspnet", "deeplabv3plus"])
+def test_patches_that_an_encoder_cannot_take_are_refused_with_the_size_that_would_work(name: str):
+    options = NetworkOptions.model_validate({"name": name, "encoder": "mobilenet_v3_large", "width": 0.25})
+    for refuse in (check_network, lambda options, size: build_network(options, format_of(size), MEAN, STDDEV)):
+        with pytest.raises(NetworkError, match="mobilenet_v3_large cannot take patches of 16 px") as caught:
+            refuse(options, 16)
+        assert "patches.size to 32" in caught.value.remedy
+    check_network(options, 32)
 
 
 def test_each_branch_sees_its_own_bands_alone():

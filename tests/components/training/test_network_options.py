@@ -31,6 +31,15 @@ def test_the_default_is_segnet_from_scratch():
         ({"pretrained_bands": {"red": "red"}}, "no pretrained"),
         ({"classifier_kernels": []}, "at least 1"),
         ({"classifier_kernels": [4]}, "classifier_kernels"),
+        ({"classifier_kernels": [3, 3]}, "the kernel size 3 is given twice"),
+        ({"fusion": "fusenet", "branches": {"a": ["red", "red"], "b": ["dsm"]}}, "the band red is given twice"),
+        (
+            {"fusion": "fusenet", "branches": [{"name": name, "bands": ["red"]} for name in "abb"]},
+            "give branches two names",
+        ),
+        ({"fusion": "fusenet", "branches": "optical"}, "give two names with their bands"),
+        ({"name": "pspnet", "output_stride": 64}, "8, 16 or 32"),
+        ({"nam": "segnet"}, "nam"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(keys: dict, message: str):
