@@ -136,7 +136,7 @@ def test_two_band_radar_with_an_index_label_where_minus_one_is_void_without_a_no
     assert_counts(summary, blocks(3), ~void & ~missing)
 
 
-def test_a_composite_of_infrared_red_green_height_and_ndvi(tmp_path: Path) -> None:
+def test_a_composite_of_infrared_red_green_height_and_ndvi_fused_with_searched_settings(tmp_path: Path) -> None:
     images = {}
     for seed, tile in enumerate(TILES):
         ids, rng = blocks(seed), np.random.default_rng(100 + seed)
@@ -161,9 +161,23 @@ def test_a_composite_of_infrared_red_green_height_and_ndvi(tmp_path: Path) -> No
                     "ndvi": "(nir - red) / (nir + red)",
                 },
             },
+            "network": {
+                "width": 0.0625,
+                "fusion": "fusenet",
+                "branches": {"optical": ["nir", "red", "green"], "height": ["height", "ndvi"]},
+            },
+            "tuning": {"trials": 2, "steps": 4, "learning_rate": [0.004, 0.005]},
+            "training": {
+                "steps": 60, "batch_size": 4, "learning_rate": 0.01, "schedule": "constant", "steps_per_epoch": 30,
+                "class_weights": "none",
+            },
         },
-    )
+    )  # fmt: skip
     assert_counts(summary, blocks(3), np.ones((SIDE, SIDE), bool))
+    (history,) = (tmp_path / "work" / "artifacts").glob("Trainer/model_run/*/history.json")
+    rates = [epoch["learning_rate"] for epoch in json.loads(history.read_text())]
+    assert len(rates) == 2
+    assert all(0.004 <= rate <= 0.005 for rate in rates)  # what the search found, not what the configuration says
     infrared, red = (images["d"][..., band].astype(np.float32) for band in (0, 1))
     ndvi, height = (infrared - red) / (infrared + red), np.where(blocks(3) == 0, np.float32(12), np.float32(0))
     # Heights are interpolated from 1 m to 0.5 m: exact two pixels away from where the class changes.
