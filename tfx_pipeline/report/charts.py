@@ -33,7 +33,7 @@ def learning_curves(history: Sequence[EpochRecord], table: ClassTable) -> dict[s
             steps,
             {
                 "training": ([record.loss for record in history], blue),
-                "eval split": ([record.eval_loss for record in history], orange),
+                "eval split (plain cross entropy)": ([record.eval_loss for record in history], orange),
             },
             "loss",
         )
