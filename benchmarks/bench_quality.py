@@ -38,6 +38,8 @@ def main() -> None:
     path = shipped.get(arguments.plan, Path(arguments.plan))
     plan = read_plan(path)
     wanted = arguments.variants or [variant.name for variant in plan.variants]
+    for name in wanted:
+        plan.variant(name)  # raises now, not after hours
     rows, curves = [], {}
     for name in wanted:
         results = read_results(
@@ -46,10 +48,9 @@ def main() -> None:
         rows.append(summary(name, results))
         curves[name] = curve(results)
         print(as_markdown(rows, results[0]["classes"]), flush=True)
-    means = [row["figures"]["mean_iou"] for row in rows]
-    print(
-        json.dumps({"ratio": round(means[-1] / means[0], 3), "scored": plan.scored, "variants": rows, "curves": curves})
-    )
+    first, last = (row["figures"]["mean_iou"] for row in (rows[0], rows[-1]))
+    ratio = round(last / first, 3) if first and last is not None else None
+    print(json.dumps({"ratio": ratio, "scored": plan.scored, "variants": rows, "curves": curves}))
 
 
 def run_trial(plan: Path, variant: str, seed: int, workdir: str) -> str:

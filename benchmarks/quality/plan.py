@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field, NonNegativeInt, ValidationError
 
-from components.errors import ConfigError
+from components.errors import ConfigError, MissingFileError
 from components.options import Options
 from components.tile_source import Split
 from tfx_pipeline.config import Config
@@ -33,6 +33,18 @@ class Plan(Options):
     seeds: tuple[NonNegativeInt, ...] = (0,)
     variants: tuple[Variant, ...] = Field(min_length=1)
 
+    def variant(self, name: str) -> Variant:
+        """The variant of that name.
+
+        Raises:
+            ConfigError: If there is none.
+        """
+        for variant in self.variants:
+            if variant.name == name:
+                return variant
+        names = ", ".join(variant.name for variant in self.variants)
+        raise ConfigError(f"the plan has no variant '{name}'", f"one of: {names}", "correct --variants")
+
     def config_of(self, variant: Variant, seed: int, workdir: str) -> Config:
         """The configuration of one training.
 
@@ -48,8 +60,11 @@ def read_plan(path: Path) -> Plan:
     """The plan in a YAML file.
 
     Raises:
+        MissingFileError: If there is no such file.
         ConfigError: If it is none, or two variants have one name.
     """
+    if not path.is_file():
+        raise MissingFileError(f"there is no plan {path}", "a YAML file, or the name of a shipped plan", "correct it")
     try:
         plan = Plan.model_validate(read_yaml(path))
     except ValidationError as error:

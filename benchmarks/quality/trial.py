@@ -17,6 +17,7 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from benchmarks.quality.plan import read_plan
+from components.errors import EosegError
 from components.evaluation.evaluate_tile import TileEvaluationOptions, evaluate_tile
 from components.evaluation.figures import figures
 from components.evaluation.saved_model_scorer import SavedModelScorer
@@ -36,7 +37,7 @@ from tfx_pipeline.pipeline import record_format
 def main(plan_file: str, variant_name: str, seed: str, workdir: str) -> None:
     """Trains and scores, unless the result is there."""
     plan = read_plan(Path(plan_file))
-    variant = next(variant for variant in plan.variants if variant.name == variant_name)
+    variant = plan.variant(variant_name)
     config = plan.config_of(variant, int(seed), workdir)
     data = find_data_set(config, places_of(config))
     folder = Path(workdir)
@@ -99,9 +100,7 @@ def write_records(config: Config, data: DataSet, folder: Path) -> dict[str, list
 def score(config: Config, data: DataSet, trained: TrainedNetwork, split: str) -> list[list[int]]:
     """The confusion matrix of a split's whole tiles, predicted as maps are: row = truth, column = prediction."""
     labels = LabelDecoder(config.table, config.label_options)
-    options = TileEvaluationOptions(
-        maps=MapOptions(overlap=config.maps.overlap), counting=config.evaluation.counting.model_copy()
-    )
+    options = TileEvaluationOptions(maps=MapOptions(overlap=config.maps.overlap), counting=config.evaluation.counting)
     parts = [tile for tile in data.tiles if tile.split == split]
     with tempfile.TemporaryDirectory() as folder:
         export_saved_model(trained.model, record_format(config, data), folder)
@@ -123,4 +122,7 @@ def _digest(data: DataSet, *parts: Any) -> str:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except EosegError as error:
+        sys.exit(f"eoseg: {error}")

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.quality import trial
 from benchmarks.quality.plan import Plan, read_plan
 from benchmarks.quality.table import as_markdown, curve, summary
-from components.errors import ConfigError
+from components.errors import ConfigError, MissingFileError
 
 PLANS = Path(trial.__file__).with_name("plans")
 
@@ -60,6 +60,13 @@ def test_settings_are_chosen_without_the_tiles_that_dubai_is_judged_by() -> None
         held_out = judged.data.splits["test"]
         assert isinstance(held_out, tuple)
         assert set(held_out) <= set(config.data.exclude)
+
+
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match=r"no\.yaml"):
+        read_plan(tmp_path / "no.yaml")
+    with pytest.raises(ConfigError, match=r"no variant 'x'.*\n.*indices"):
+        read_plan(PLANS / "smoke.yaml").variant("x")
 
 
 def test_two_variants_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def test_no_backslash_goes_in_and_every_one_comes_back(name: str, text: str, que
     context.custom_properties["b"].struct_value["key"] = [query, 1.0]
     kept = request.SerializeToString(deterministic=True)
     sent = translated(request, BACKSLASH, STAND_IN)
-    (there,) = sent.contexts  # type: ignore[attr-defined]
+    (there,) = sent.contexts  # type: ignore[attr-defined] # of PutContextsRequest; `translated` says Message
     # Not looked for in the bytes: 92, the backslash's, may also be a length.
     texts = [there.name, there.properties["a"].string_value, there.custom_properties["b"].struct_value["key"][0]]
     assert BACKSLASH not in "".join(texts)
