@@ -8,6 +8,9 @@ from typing import Any
 
 from keras import ops
 
+LEVELS = 1024
+"""Of Lovasz-softmax: errors that differ by less than `1 / LEVELS` may count as equal."""
+
 
 def soft_dice_loss(logits: Any, label: Any, classes: int) -> Any:
     """One minus the soft Dice coefficient, the mean over the classes present.
@@ -42,11 +45,13 @@ def lovasz_softmax(logits: Any, label: Any, classes: int) -> Any:
         J[i] = 1 - (n - sum of y up to i) / (n + sum of (1 - y) up to i) = 1 - I[i] / U[i]
         loss = sum over i of m[i] * (J[i] - J[i - 1])
 
-    A pixel of the class takes one from I, any other adds one to U, so that the difference is 1 / U or I / (U (U - 1)):
-    taken so, it does not lose its digits as the difference of two nearly equal J does in batches of millions of pixels.
-    Where all errors are 0 or 1 it is the Jaccard loss of the predicted set.
+    A pixel of the class takes one from I, any other adds one to U. Where all errors are 0 or 1 it is the Jaccard loss
+    of the predicted set.
 
-    Source: Berman et al. 2018, https://arxiv.org/abs/1705.08790, algorithm 1, "present" classes, over the batch.
+    Source: Berman et al. 2018, https://arxiv.org/abs/1705.08790, algorithm 1, "present" classes, over the batch. Not
+    sorted pixel by pixel, but counted by `LEVELS` levels of error (docs/decisions/0015-lovasz-by-counting.md): of the
+    orders within a level the mean of "the class's pixels first" and "the others first" is taken. That loss is never
+    above the exact one and less than `1 / LEVELS` below it.
 
     Args:
         logits: `(batch, height, width, K)` floating.
@@ -57,19 +62,39 @@ def lovasz_softmax(logits: Any, label: Any, classes: int) -> Any:
         Scalar float32, 0 to 1.
     """
     share, truth, counted = _rows(logits, label, classes)
-    # An error of zero costs nothing wherever it comes in the row, and as the last it moves no other: so void pixels
-    # need not be taken out, which would make a shape that depends on the values.
     errors = ops.abs(truth - share) * counted
-    order = ops.argsort(-errors, axis=-1)
-    errors = ops.take_along_axis(errors, order, axis=-1)
-    truth = ops.take_along_axis(truth, order, axis=-1)
-    of_class = ops.sum(truth, axis=1)
-    missed = ops.cumsum(truth, axis=-1)
-    wrongly = ops.cumsum(1.0 - truth, axis=-1)
-    intersection = of_class[:, None] - missed
-    union = ops.maximum(of_class[:, None] + wrongly, 1.0)
-    steps = ops.where(truth > 0, 1.0 / union, intersection / (union * ops.maximum(union - 1.0, 1.0)))
-    return _mean_of_present(ops.sum(errors * ops.stop_gradient(steps), axis=-1), of_class)
+    level = ops.cast(ops.stop_gradient(1.0 - errors) * LEVELS, "int32")  # 0: the largest errors
+    level = ops.clip(level, 0, LEVELS - 1)
+    row = ops.expand_dims(ops.arange(classes, dtype="int32"), 1)
+    place = ((row * LEVELS) + level) * 2 + ops.cast(truth, "int32")
+    weight = ops.broadcast_to(counted, ops.shape(errors))
+    counts = ops.segment_sum(ops.reshape(weight, (-1,)), ops.reshape(place, (-1,)), classes * LEVELS * 2)
+    counts = ops.reshape(counts, (classes, LEVELS, 2))
+    steps = _jaccard_steps(others=counts[:, :, 0], of_class=counts[:, :, 1])
+    steps = ops.take(ops.reshape(steps, (-1,)), place)
+    return _mean_of_present(ops.sum(errors * ops.stop_gradient(steps), axis=-1), ops.sum(truth, axis=1))
+
+
+def _jaccard_steps(others: Any, of_class: Any) -> Any:
+    """By how much one pixel of a level raises the Jaccard loss, `(K, levels, 2)`: one of the others, one of the class.
+
+    With I and U before and after the level, the class's pixels first: each of them 1 / U before, each of the others
+    I after / (U before * U after); the others first: 1 / U after and I before / (U before * U after). Neither is a
+    difference of two nearly equal numbers, so that batches of millions of pixels keep their digits.
+
+    Args:
+        others: `(K, levels)` float32, the pixels of other classes in each level, the largest errors first.
+        of_class: The same of the class's pixels.
+    """
+    size = ops.sum(of_class, axis=1, keepdims=True)
+    intersection_after = size - ops.cumsum(of_class, axis=1)
+    union_after = size + ops.cumsum(others, axis=1)
+    intersection_before = intersection_after + of_class
+    union_before = ops.maximum(union_after - others, 1.0)
+    union_after = ops.maximum(union_after, 1.0)
+    step_of_class = (1.0 / union_before + 1.0 / union_after) / 2
+    step_of_others = (intersection_before + intersection_after) / 2 / (union_before * union_after)
+    return ops.stack([step_of_others, step_of_class], axis=-1)
 
 
 def _rows(logits: Any, label: Any, classes: int) -> tuple[Any, Any, Any]:

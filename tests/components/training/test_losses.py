@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from components.classes import UNKNOWN_ID, VOID_ID
 from components.training.loss_options import LossOptions
 from components.training.losses import focal_loss, weighted_cross_entropy
-from components.training.region_losses import lovasz_softmax, soft_dice_loss
+from components.training.region_losses import LEVELS, lovasz_softmax, soft_dice_loss
 from components.training.total_loss import loss_of_logits, loss_of_outputs
 
 CLASSES = 4
@@ -150,6 +150,28 @@ def test_lovasz_at_a_certain_prediction_is_the_jaccard_loss_of_the_set(truth: in
             said, true = np.array(predicted) == class_id, label.ravel() == class_id
             expected.append(1 - (said & true).sum() / (said | true).sum())
         assert float(lovasz_softmax(logits, label, 2)) == pytest.approx(np.mean(expected), abs=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 1000), scale=st.sampled_from([0.0, 0.002, 0.02, 0.2, 5.0]))
+def test_lovasz_of_many_pixels_in_a_level_is_at_most_a_level_below_the_exact_one(seed: int, scale: float):
+    rng = np.random.default_rng(seed)
+    logits = (scale * rng.normal(size=(1, 12, 15, CLASSES))).astype(np.float32)
+    label = rng.choice([0, 0, 1, 3, VOID_ID], size=(1, 12, 15)).astype(np.uint8)
+    found, exact = float(lovasz_softmax(logits, label, CLASSES)), oracle("lovasz", logits, label)
+    assert exact - 1 / LEVELS < found < exact + 1e-6
+    assert found == pytest.approx(exact, rel=1e-3)
+
+
+def test_lovasz_of_equal_errors_does_not_depend_on_the_order_of_the_pixels():
+    label = np.array([0, 0, 1, 1, 1, 2], np.uint8).reshape(1, 1, 6)
+    logits = tf.Variable(np.zeros((1, 1, 6, 3), np.float32))
+    with tf.GradientTape() as tape:
+        loss = lovasz_softmax(logits, label, 3)
+    gradient = tape.gradient(loss, logits).numpy()[0, 0]
+    np.testing.assert_allclose(gradient[0], gradient[1], rtol=1e-6)
+    np.testing.assert_allclose(gradient[2], gradient[4], rtol=1e-6)
+    assert float(loss) == pytest.approx(2 / 3, rel=1e-6)  # the class's own pixels err most, and are all missed
 
 
 def test_even_logits_cost_the_logarithm_of_the_class_count():
