@@ -24,7 +24,9 @@ class LandClass(Options):
     """One class: its name and its colour (red, green, blue; 0 to 255) in label rasters and in maps."""
 
     name: str = Field(min_length=1)
+    """Names it in figures, reports and maps."""
     color: Color
+    """Red, green, blue, 0 to 255, in label rasters and in maps: `[0, 0, 255]`."""
     scored: bool = True
     """False leaves the class out of mean IoU and mean F1 (the ISPRS clutter); its pixels still count as errors."""
 

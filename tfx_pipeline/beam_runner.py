@@ -66,7 +66,7 @@ class BeamOptions(Options):
     master: str | None = Field(default=None, min_length=1)
     """`host:port` of Flink's REST server, or `spark://host:port`; None is a small cluster inside the job server."""
     job_server_jar: str | None = Field(default=None, min_length=1)
-    """The job server; None looks into the environment and into the local Maven repository, see `find_jar`."""
+    """The job server; None looks into the environment and into the local Maven repository, see docs/beam-runners.md."""
     flink_version: str = Field(default="1.20", pattern=r"^\d+\.\d+$")
     """Which Flink the job server is looked for; it must be the cluster's."""
     job_endpoint: str | None = Field(default=None, pattern=r"^[^\s:/]+:\d+$")

@@ -17,15 +17,22 @@ SplitRule = Literal["rest"] | float | tuple[str, ...]
 
 
 class BandChoice(Options):
-    """How one band is made; the keys of `components.geo.bands.Band` without its name."""
+    """How one band is made: read from a raster by number or description, or derived from other bands."""
 
     raster: str = IMAGE
+    """The raster it is read from: `image`, or a name of `data.rasters`."""
     number: int | None = None
+    """Band number in that raster, from 1. Give one of `number`, `description` and `expression`."""
     description: str | None = None
+    """The band's description (name) in the file, instead of its number."""
     expression: str | None = None
+    """Arithmetic over the names of other bands: `(nir - red) / (nir + red)`."""
     despeckle: Despeckle | None = None
+    """Of radar: filters speckle; None leaves it."""
     decibel: Literal["intensity", "amplitude"] | None = None
+    """Of radar: 10 log10 of an intensity, or 20 log10 of an amplitude; None takes the file's numbers."""
     recorded: bool = True
+    """False: only there for expressions, the network does not see it."""
 
 
 def _form_of_band(choice: object) -> str | None:
@@ -52,12 +59,19 @@ class ListedTile(Options):
     """
 
     tile: str = Field(min_length=1)
+    """The tile's id."""
     image: str = Field(min_length=1)
+    """File of the image."""
     label: str = ""
+    """File of the label; or give `masks`."""
     masks: dict[str, str] = Field(default_factory=dict)
+    """Class name -> file of its binary raster."""
     rasters: dict[str, str] = Field(default_factory=dict)
+    """Raster name -> file: further rasters of the same ground."""
     ignore: str = ""
+    """File of a raster that marks what the eroded truth leaves out."""
     date: str = ""
+    """When the image was taken: `2021-07-15`."""
     split: Split | None = None
     """None leaves it to `data.splits` or `data.blocks`."""
 
@@ -86,6 +100,7 @@ class StacOptions(Options):
     items: str
     """A JSON file: a FeatureCollection of items. It is read as it is; links are not followed."""
     image_asset: str = "image"
+    """The asset key of the image."""
     label_asset: str | None = None
     """The asset key of the labels; None takes `labels`, or `mask_assets` where these are given."""
     mask_assets: dict[str, str] = Field(default_factory=dict)
@@ -93,6 +108,7 @@ class StacOptions(Options):
     raster_assets: dict[str, str] = Field(default_factory=dict)
     """Raster name -> asset key."""
     ignore_asset: str | None = None
+    """The asset key of rasters that mark what the eroded truth leaves out."""
     split_property: str | None = None
     """The property that holds the split; items without it are left to `data.splits`."""
 
@@ -119,6 +135,7 @@ class DataOptions(Options):
     root: str = "."
     """A folder, a bucket with a prefix (`s3://bucket/prefix`), or an archive (`/vsizip/tiles.zip`)."""
     images: str | None = None
+    """A pattern below `root`: `{tile}/image.tif`. `{name}` stands for one or more characters without `/`."""
     labels: str | dict[str, str] | None = None
     """A pattern, or a pattern for each class (binary masks). Without a field it is one file for all tiles."""
     rasters: dict[str, str] = Field(default_factory=dict)
@@ -130,9 +147,13 @@ class DataOptions(Options):
     date: str | None = None
     """Made of the fields of `images`: `{year}-{month}-{day}`."""
     tile_id: str = "{tile}"
+    """How a tile is called, made of the fields of `images`."""
     tiles: tuple[ListedTile, ...] = ()
+    """The tiles one by one, instead of patterns."""
     list: str | None = None
+    """A CSV or Parquet file that lists the tiles."""
     stac: StacOptions | None = None
+    """A STAC item collection that lists the tiles."""
     splits: dict[Split, SplitRule] = Field(default_factory=dict)
     """Tile ids, or shell patterns of them, for each split, where `rest` takes what no other split does; or the share of
     all tiles that each split gets."""
@@ -144,7 +165,7 @@ class DataOptions(Options):
     """Tile ids or patterns that are left out altogether."""
     bands: dict[str, AnyBand] = Field(min_length=1)
     """Band names, in record order, each with its number in the image (from 1), an expression over other bands, or a
-    `BandChoice`."""
+    mapping with the keys of one band."""
 
     @field_validator("splits", mode="before")
     @classmethod

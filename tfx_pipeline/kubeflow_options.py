@@ -22,9 +22,13 @@ class StepResources(Options):
     """What a step's container asks for, as Kubernetes writes quantities: `500m`, `4`, `8Gi`."""
 
     cpu: Quantity | None = None
+    """Cores that a node must have free."""
     memory: Quantity | None = None
+    """Memory that a node must have free."""
     cpu_limit: Quantity | None = None
+    """Cores that it gets at most."""
     memory_limit: Quantity | None = None
+    """Memory above which it is killed."""
 
     @field_validator("cpu", "cpu_limit")
     @classmethod
@@ -45,6 +49,7 @@ class GpuOptions(Options):
     """What the trainer trains on."""
 
     count: int = Field(default=1, ge=1)
+    """Accelerators of the trainer."""
     resource: str = Field(default="nvidia.com/gpu", pattern=r"^[a-z0-9.-]+/[a-z0-9.-]+$")
     """The name that the device plug-in gives the accelerator."""
     node_selector: dict[str, str] = Field(default_factory=dict)
@@ -57,13 +62,16 @@ class VolumeOptions(Options):
     """A PersistentVolumeClaim that every step mounts."""
 
     claim: str = Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")
+    """The claim's name."""
     mount_path: str = Field(pattern=r"^/[^:]+$")
+    """Where each step sees it: `/data`."""
 
 
 class SecretOptions(Options):
     """A Kubernetes secret whose keys become environment variables of every step."""
 
     name: str = Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")
+    """The secret's name."""
     keys: dict[str, str] = Field(min_length=1)
     """Variable -> key of the secret."""
 
@@ -80,6 +88,7 @@ class SubmitOptions(Options):
     namespace: str | None = None
     """For clusters with several users."""
     service_account: str | None = None
+    """The account that the steps run under; None is the cluster's default."""
 
 
 class KubeflowOptions(Options):
@@ -100,10 +109,15 @@ class KubeflowOptions(Options):
     data_root: str | None = None
     """Where the tiles are in the cluster, as the run-time parameter's default; None is where they are here."""
     volumes: tuple[VolumeOptions, ...] = ()
+    """PersistentVolumeClaims that every step mounts."""
     secrets: tuple[SecretOptions, ...] = ()
+    """Secrets whose keys become environment variables of every step."""
     environment: dict[str, str] = Field(default_factory=dict)
+    """Variable -> value, for every step; passwords belong into `secrets`."""
     image_pull_secret: str | None = None
+    """Name of the secret that opens the image's registry; None needs none."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
+    """When a node fetches the image; None is the cluster's default."""
     resources: dict[str, StepResources] = Field(default_factory=dict)
     """By the step's name (`Trainer`, `TileExampleGen`, ...); `every` stands for those not named."""
     gpu: GpuOptions | None = None

@@ -51,6 +51,7 @@ class MetadataOptions(Options):
     database: str = Field(default="eoseg", pattern=r"^[a-z_][a-z0-9_]{0,62}$")
     """Made where it is not there and the user may; small letters, digits and underscores, as MLMD does not quote it."""
     user: str | None = None
+    """Whom to log in as; needed of mysql and postgresql."""
     password_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     """Name of the environment variable that holds the password."""
     password_file: str | None = None

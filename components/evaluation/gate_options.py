@@ -44,9 +44,9 @@ class Gate(Options):
     """A part of the split instead of all of it: `tile/a`, `zone/a/r0c2` (a block of a tile), `with/building` or
     `without/building` (the blocks whose truth holds a class, or does not). Of whole tiles only."""
     at_least: float | None = Field(default=None, ge=-1, le=1)
-    """The figure itself."""
+    """The least that the figure may be."""
     at_most: float | None = Field(default=None, ge=-1, le=1)
-    """The figure itself, for those of which less is better (calibration errors)."""
+    """The most that the figure may be, for those of which less is better (calibration errors)."""
     max_drop: float | None = Field(default=None, ge=0, le=2)
     """How much worse than the latest blessed model's the figure may be, on the same records or tiles: lower, or higher
     where less is better."""

@@ -23,6 +23,7 @@ class Despeckle(Options):
     """
 
     filter: Literal["lee"] = "lee"
+    """Which filter: Lee's of local statistics."""
     size: PositiveInt = 7
     """Pixels a side of the window; odd."""
     looks: PositiveFloat = 1.0

@@ -26,6 +26,7 @@ class ColorLabels(_Labels):
     """Rasters read through their colours: three bands of uint8, or one band with a palette."""
 
     kind: Literal["colors"] = "colors"
+    """Labels are colours."""
     tolerance: int = Field(default=0, ge=0, le=64)
     """How far each channel may lie from a class's colour, for label files that were compressed with loss. 0 is strict.
     A colour within reach of two classes goes to the nearer one, by the largest channel difference; of two that are
@@ -42,6 +43,7 @@ class IndexLabels(_Labels):
     """
 
     kind: Literal["index"]
+    """Labels are numbers."""
     first: int | None = None
     """The value of the first class; the others follow in order. Other values are unknown, unless listed in `void`."""
     values: dict[int, str] | None = None
@@ -49,7 +51,7 @@ class IndexLabels(_Labels):
     void: tuple[int, ...] = ()
     """Values that are void, with `first`."""
     resample: bool = False
-    """As `ColorLabels.resample`."""
+    """As of `kind: colors`: take labels on another grid than the image's, by nearest neighbour."""
 
     @model_validator(mode="after")
     def _said(self) -> "IndexLabels":
@@ -67,12 +69,13 @@ class MaskLabels(_Labels):
     """
 
     kind: Literal["masks"]
+    """Labels are binary rasters, one a class."""
     background: str = VOID
     """The class of pixels that no mask claims, or `void`."""
     overlap: Literal["last", "void", "error"] = "error"
     """A pixel that two masks claim: the later class of `classes`, void, or an error."""
     resample: bool = False
-    """As `ColorLabels.resample`."""
+    """As of `kind: colors`: take labels on another grid than the image's, by nearest neighbour."""
 
 
 class VectorLabels(_Labels):
@@ -83,12 +86,14 @@ class VectorLabels(_Labels):
     """
 
     kind: Literal["vectors"]
+    """Labels are polygons and lines."""
     attribute: str
     """The attribute that holds the class."""
     values: dict[str, str] | None = None
     """Attribute value (as text) -> class name or `void`; None takes the attribute as the class's name. Values that mean
     no class are unknown pixels, not background."""
     layer: str | None = None
+    """The layer of the file; None takes the first."""
     background: str = VOID
     """The class of pixels that no geometry covers, or `void`."""
     burn_order: tuple[str, ...] = ()
@@ -104,6 +109,7 @@ class VectorLabels(_Labels):
     """`pixel`: (col, row) of the image. `unit`: as in DSTL, x from 0 to x_max and y from 0 down to y_min of
     `grid_sizes`."""
     wkt_column: str = "WKT"
+    """Of a CSV: the column that holds the geometry as WKT."""
     tile_column: str | None = None
     """The attribute that says to which tile a geometry belongs; None takes all that lie on the tile."""
     grid_sizes: str | None = None

@@ -29,6 +29,7 @@ class ZoneOptions(Options):
     attribute: str
     """The attribute that holds a zone's name; polygons of one name are one zone."""
     layer: str | None = None
+    """The layer of the file; None takes the first."""
     crs: str | None = None
     """Overrides the file's coordinate system."""
 

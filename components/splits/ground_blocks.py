@@ -35,6 +35,7 @@ class BlockOptions(Options):
     size_px: int = Field(ge=16)
     """Side of a block, in tile pixels; a multiple of `patches.size * patches.downsample` wastes nothing."""
     pattern: Literal["folds", "checkerboard"] = "folds"
+    """Deals blocks to folds by chance, or as row + column says."""
     folds: int = Field(default=5, ge=2)
     """Into how many folds the blocks are dealt; they are numbered from 0."""
     eval: tuple[int, ...] = Field(min_length=1)

@@ -48,6 +48,7 @@ class NetworkOptions(Options):
     """
 
     name: Literal["segnet", "unet", "fcn", "pspnet", "deeplabv3plus"] = "segnet"
+    """Which network."""
     width: float = Field(default=1.0, gt=0, le=4)
     """Multiplies the channels of every convolution but the last; a quarter is about a sixteenth of the work."""
     batch_norm_momentum: float = Field(default=0.9, gt=0, lt=1)
