@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from components.classes import ClassTable, LandClass
 from components.data_statistics.options import StatisticsOptions
+from components.errors import NetworkError
 from components.evaluation.evaluation_options import EvaluationOptions
 from components.geo.bands import BandSet
 from components.geo.label_options import ColorLabels, LabelOptions, VectorLabels
@@ -14,6 +15,7 @@ from components.geo.zones import ZoneOptions
 from components.label_validation.options import ValidationOptions
 from components.options import Options
 from components.publishing.model_card_options import ModelCardOptions
+from components.training.network_fit import check_batch, check_network
 from components.training.options import NetworkOptions, TrainingOptions
 from components.training.tuning_options import TuningOptions
 from serving.batching import BatchingOptions
@@ -96,6 +98,9 @@ class Config(Options):
         self.patches.check_classes(table.names)
         self._check_ignore()
         self._check_blocks()
+        self._check_class_weights()
+        self._check_tuning()
+        self._check_network()
         return self
 
     def _check_ignore(self) -> None:
@@ -105,6 +110,35 @@ class Config(Options):
     def _check_blocks(self) -> None:
         if self.data.blocks is not None:
             self.data.blocks.check_patch(self.patches.size * self.patches.downsample)
+
+    def _check_network(self) -> None:
+        try:
+            check_network(self.network, self.patches.size, self.band_set.names)
+            check_batch(self.network, self.training.batch_size)
+        except NetworkError as error:
+            raise ValueError(f"{error.problem}; {error.remedy}") from error
+
+    def _check_class_weights(self) -> None:
+        loss, searched = self.training.loss, self.tuning and self.tuning.losses
+        if isinstance(self.training.class_weights, dict) and not (loss.cross_entropy or loss.focal or searched):
+            raise ValueError(
+                "training.class_weights are given, but training.loss has no mean over pixels that they could weigh; "
+                "add cross_entropy or focal to it, or remove them"
+            )
+
+    def _check_tuning(self) -> None:
+        if self.tuning is None:
+            return
+        if self.network.pretrained != "none" and any(width != 1 for width in self.tuning.widths):
+            raise ValueError(
+                f"tuning.widths is {list(self.tuning.widths)}, but the weights of network.pretrained are of width 1; "
+                "remove one of them"
+            )
+        if self.training.strategy == "multi_worker":
+            raise ValueError(
+                "tuning searches on one machine, but training.strategy is multi_worker; search without it, then write "
+                "what was found into network and training"
+            )
 
     @property
     def label_options(self) -> LabelOptions:

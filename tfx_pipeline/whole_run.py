@@ -52,10 +52,8 @@ def run_everything(config: Config, stream: TextIO, if_changed: Triggers | None =
                 return None
             config = changes.config_to_run(config)
 
-        from components.training.networks import check_network
         from components.training.strategy import check_device
 
-        check_network(config.network, config.patches.size, config.band_set.names)
         check_device(config.training)
 
         from tfx_pipeline.report.report import write_report

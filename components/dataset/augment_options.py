@@ -39,3 +39,9 @@ class AugmentOptions(Options):
         if self.cutout_label != "void" and not self.cutout:
             raise ValueError("cutout_label is given, but no cutout; set cutout, or remove it")
         return self
+
+    @model_validator(mode="after")
+    def _bands_are_relit(self) -> "AugmentOptions":
+        if self.per_band and not (self.brightness or self.contrast or self.gamma):
+            raise ValueError("per_band belongs to brightness, contrast and gamma; set one of these, or remove it")
+        return self

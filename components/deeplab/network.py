@@ -4,15 +4,16 @@ Paper: L.-C. Chen, Y. Zhu, G. Papandreou, F. Schroff, H. Adam, "Encoder-Decoder 
 Semantic Image Segmentation", ECCV 2018, https://arxiv.org/abs/1802.02611; the pooling of image features beside the
 atrous convolutions: L.-C. Chen et al., https://arxiv.org/abs/1706.05587.
 Rates 6, 12 and 18 at stride 16, doubled at stride 8 and, so that they span as much of the ground, halved at stride 32;
-features of stride 4 reduced to 48 channels; two 3 x 3 convolutions of 256 channels.
+features of stride 4 reduced to 48 channels; two 3 x 3 convolutions of 256 channels. Convolutions are ordinary ones: the
+paper's separable ones come with its Xception.
 """
 
 from typing import Any
 
 import keras
 
+from components.deeplab.patch_size import check_size
 from components.encoders.features import EncoderName, encoder_features
-from components.encoders.patch_size import check_patch_size
 from components.encoders.resampling import AdaptiveAveragePooling, resize
 from components.encoders.style import LayerStyle, class_scores, conv_norm_relu, scaled
 
@@ -20,16 +21,6 @@ RATES = (6, 12, 18)
 """Of the atrous convolutions at stride 16."""
 
 CHANNELS, EDGE_CHANNELS = 256, 48
-
-
-def check_size(size: int, output_stride: int = 16) -> None:
-    """Refuses patch sizes that the encoder cannot halve often enough.
-
-    Raises:
-        NetworkError: If `size` (pixels a side) is not a multiple of `output_stride`.
-    """
-    often = {8: "three", 16: "four", 32: "five"}[output_stride]
-    check_patch_size(size, output_stride, "DeepLabV3+", f"its encoder halves the patch {often} times")
 
 
 def deeplabv3plus(

@@ -12,14 +12,11 @@ from typing import Any
 import keras
 
 from components.encoders.batch_norm import BatchNorm
+from components.encoders.patch_size import check_mobilenet_size
 from components.encoders.style import LayerStyle
-from components.errors import NetworkError
 
 PREFIX = "encoder_"
 """Before the names of Keras' layers."""
-
-SMALLEST = 32
-"""Pixels a side that Keras' function takes at least."""
 
 _STRIDED_BLOCKS = (1, 3, 6, 12)
 """The blocks that halve the picture, to strides 4, 8, 16 and 32."""
@@ -29,20 +26,6 @@ _BLOCKS = 15
 _ENDS = {2: ("expanded_conv_add", "expanded_conv_project_bn"), 4: ("expanded_conv_2_add",)}
 _ENDS |= {8: ("expanded_conv_5_add",), 16: ("expanded_conv_11_add",)}
 """The layer that ends each stride; narrow networks lack the very first sum."""
-
-
-def check_size(size: int) -> None:
-    """Refuses patches that are too small.
-
-    Raises:
-        NetworkError: If `size` (pixels a side) is less than 32.
-    """
-    if size < SMALLEST:
-        raise NetworkError(
-            f"the encoder mobilenet_v3_large cannot take patches of {size} px",
-            f"at least {SMALLEST} px",
-            f"set patches.size to {SMALLEST}, or network.encoder to resnet50",
-        )
 
 
 def mobilenet_v3_large(
@@ -64,7 +47,7 @@ def mobilenet_v3_large(
         NetworkError: If the size is less than 32.
     """
     for size in features.shape[1:3]:
-        check_size(size)
+        check_mobilenet_size(size)
     pattern = keras.applications.MobileNetV3Large(
         input_shape=tuple(features.shape[1:]),
         alpha=width,

@@ -1,6 +1,9 @@
-"""Refusal of patch sizes that a network cannot halve often enough."""
+"""Refusal of patches that a network cannot halve often enough, or that an encoder cannot take; without Keras."""
 
 from components.errors import NetworkError
+
+SMALLEST_MOBILENET = 32
+"""Pixels a side that Keras' MobileNetV3 takes at least."""
 
 
 def check_patch_size(size: int, stride: int, network: str, reason: str) -> None:
@@ -24,3 +27,17 @@ def check_patch_size(size: int, stride: int, network: str, reason: str) -> None:
         f"a multiple of {stride} px",
         f"set patches.size to {fitting}",
     )
+
+
+def check_mobilenet_size(size: int) -> None:
+    """Refuses patches that are too small for MobileNetV3.
+
+    Raises:
+        NetworkError: If `size` (pixels a side) is less than 32.
+    """
+    if size < SMALLEST_MOBILENET:
+        raise NetworkError(
+            f"the encoder mobilenet_v3_large cannot take patches of {size} px",
+            f"at least {SMALLEST_MOBILENET} px",
+            f"set patches.size to {SMALLEST_MOBILENET}, or network.encoder to resnet50",
+        )

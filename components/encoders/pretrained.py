@@ -13,17 +13,15 @@ kernel, which should stay as easy to train as the others, the batch normalisatio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from components.encoders.mobilenet_v3 import PREFIX
+from components.encoders.pretrained_bands import Channel, channels_of
 from components.errors import MissingFileError, NetworkError
-
-Channel = Literal["red", "green", "blue", "mean"]
-"""What a band takes over from the weights' first kernel."""
 
 Arrays = list[NDArray[np.float32]]
 
@@ -127,31 +125,6 @@ def _first_line(error: Exception) -> str:
     """Of what an error says, without the example that Keras begins there."""
     line = next(iter(str(error).splitlines()), type(error).__name__)
     return line.partition(" Example error")[0]
-
-
-def channels_of(bands: Sequence[str], given: Mapping[str, Channel] | None) -> tuple[Channel, ...]:
-    """Which channel of the weights each band takes over.
-
-    Without `given`: bands named red, green and blue take their own where all three are there or the bands are not
-    three; any other three bands (infrared, red, green) take red, green, blue in their order, as Audebert et al. did;
-    all others take the mean.
-
-    Raises:
-        NetworkError: If `given` names a band that is not there.
-    """
-    known: tuple[Channel, ...] = ("red", "green", "blue")
-    if given is not None:
-        strange = [name for name in given if name not in bands]
-        if strange:
-            raise NetworkError(
-                f"network.pretrained_bands names {', '.join(strange)}",
-                f"some of the bands {', '.join(bands)}",
-                "correct network.pretrained_bands",
-            )
-        return tuple(given.get(band, "mean") for band in bands)
-    if len(bands) == 3 and set(bands) != set(known):
-        return known
-    return tuple(next((channel for channel in known if channel == band), "mean") for band in bands)
 
 
 def first_kernel(

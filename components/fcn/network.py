@@ -11,20 +11,9 @@ from typing import Any
 import keras
 
 from components.encoders.features import EncoderName, encoder_features
-from components.encoders.patch_size import check_patch_size
 from components.encoders.resampling import resize
 from components.encoders.style import LayerStyle, class_scores
-
-STRIDE = 32
-
-
-def check_size(size: int) -> None:
-    """Refuses patch sizes that the encoder cannot halve five times.
-
-    Raises:
-        NetworkError: If `size` (pixels a side) is not a multiple of 32.
-    """
-    check_patch_size(size, STRIDE, "FCN", "its encoder halves the patch five times")
+from components.fcn.patch_size import check_size
 
 
 def fcn(

@@ -10,24 +10,14 @@ from typing import Any
 import keras
 
 from components.encoders.features import EncoderName, encoder_features
-from components.encoders.patch_size import check_patch_size
 from components.encoders.resampling import AdaptiveAveragePooling, resize
 from components.encoders.style import LayerStyle, class_scores, conv_norm_relu, scaled
+from components.pspnet.patch_size import check_size
 
 BINS = (1, 2, 3, 6)
 """Cells a side of the pyramid's levels."""
 
 HEAD_CHANNELS, AUXILIARY_CHANNELS = 512, 256
-
-
-def check_size(size: int, output_stride: int = 8) -> None:
-    """Refuses patch sizes that the encoder cannot halve often enough.
-
-    Raises:
-        NetworkError: If `size` (pixels a side) is not a multiple of `output_stride`.
-    """
-    often = {8: "three", 16: "four", 32: "five"}[output_stride]
-    check_patch_size(size, output_stride, "PSPNet", f"its encoder halves the patch {often} times")
 
 
 def pspnet(

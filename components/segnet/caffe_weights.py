@@ -19,14 +19,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from components.encoders.pretrained import (
-    Arrays,
-    Channel,
-    channels_of,
-    first_kernel,
-    rescaled_norm,
-    set_layer,
-)
+from components.encoders.pretrained import Arrays, first_kernel, rescaled_norm, set_layer
+from components.encoders.pretrained_bands import Channel, channels_of
 from components.errors import NetworkError
 from components.segnet.caffemodel import CaffeLayer
 

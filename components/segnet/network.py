@@ -13,18 +13,15 @@ from typing import Any, Literal
 
 import keras
 
-from components.encoders.patch_size import check_patch_size
 from components.encoders.style import LayerStyle, scaled
 from components.segnet.blocks import decoder_stage
 from components.segnet.branches import SelectBands
-from components.segnet.encoders import ENCODER_CHANNELS, fusenet_encoder, vfusenet_encoder, vgg_encoder
+from components.segnet.encoders import fusenet_encoder, vfusenet_encoder, vgg_encoder
 from components.segnet.heads import classifier, corrected, with_coarser_scales
+from components.segnet.patch_size import check_size
 
 DECODER_CHANNELS = ((512, 512, 512), (512, 512, 256), (256, 256, 128), (128, 64), (64,))
 """Output channels of the decoder's convolutions, in the order of computation; the classifier follows."""
-
-STRIDE = 2 ** len(ENCODER_CHANNELS)
-"""Pixels of the patch to one value behind the last pooling, along one side."""
 
 COARSER_STRIDES = (2, 4, 8)
 """Of the decoder stages that deep supervision takes predictions from."""
@@ -52,15 +49,6 @@ class SegNetDesign:
     deep_supervision: bool = False
     fusion: Fusion = "none"
     branches: tuple[tuple[str, tuple[int, ...]], ...] = ()
-
-
-def check_size(size: int) -> None:
-    """Refuses patch sizes that the five poolings cannot halve.
-
-    Raises:
-        NetworkError: If `size` (pixels a side) is not a multiple of 32; it names the nearest sizes that are.
-    """
-    check_patch_size(size, STRIDE, "SegNet", "its five poolings halve the patch five times")
 
 
 def segnet(features: Any, classes: int, style: LayerStyle, design: SegNetDesign = SegNetDesign()) -> dict[str, Any]:

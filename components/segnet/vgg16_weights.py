@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import keras
 
-from components.encoders.pretrained import APPLICATIONS, Arrays, Channel, channels_of, first_kernel, set_layer
+from components.encoders.pretrained import APPLICATIONS, Arrays, first_kernel, set_layer
+from components.encoders.pretrained_bands import Channel, channels_of
 from components.segnet.encoders import ENCODER_CHANNELS
 
 _PLACES = [f"{stage}_{i}" for stage, channels in enumerate(ENCODER_CHANNELS, 1) for i in range(1, len(channels) + 1)]

@@ -7,8 +7,9 @@ import keras
 import tensorflow as tf
 
 from components.training.networks import encoder_variables, served_network
-from components.training.optimizer import build_optimizer
+from components.training.optimizer import build_optimizer, learning_rate_of
 from components.training.options import TrainingOptions
+from components.training.schedule import WarmupDecay
 from components.training.weight_average import WeightAverage
 
 BuildNetwork = Callable[..., keras.Model]
@@ -27,6 +28,7 @@ class Learner:
         strategy: In whose scope all of it was made.
         build: Makes the network anew.
         precision: Of its computation.
+        schedule: The learning rate of each step.
     """
 
     model: keras.Model
@@ -36,6 +38,7 @@ class Learner:
     strategy: tf.distribute.Strategy
     build: BuildNetwork
     precision: str
+    schedule: WarmupDecay
 
     @property
     def variables(self) -> Sequence[keras.Variable]:
@@ -44,8 +47,9 @@ class Learner:
         return [*self.model.variables, *self.optimizer.variables, *averages]
 
     def learning_rate(self) -> float:
-        """Of the next step."""
-        return float(keras.ops.convert_to_numpy(self.optimizer.learning_rate))
+        """Of the last step."""
+        done = int(keras.ops.convert_to_numpy(self.optimizer.iterations))
+        return float(keras.ops.convert_to_numpy(self.schedule(max(done - 1, 0))))
 
     def is_finite(self) -> bool:
         """Whether all variables are numbers still."""
@@ -83,4 +87,5 @@ def build_learner(
         if training.ema:
             average = WeightAverage(exported, build(dtype=training.precision, pretrained=False), training.ema)
             exported = average.model
-    return Learner(model, optimizer, average, exported, strategy, build, training.precision)
+    schedule = learning_rate_of(training, steps)
+    return Learner(model, optimizer, average, exported, strategy, build, training.precision, schedule)

@@ -115,6 +115,8 @@ class NetworkOptions(Options):
             )
         if "virtual" in names:
             raise ValueError("no branch can be called virtual: that is V-FuseNet's third encoder")
+        if "encoder" in names:
+            raise ValueError("no branch can be called encoder: that begins the names of other layers; name its sensor")
         return self
 
     @model_validator(mode="after")
@@ -123,6 +125,8 @@ class NetworkOptions(Options):
             if self.pretrained_bands is not None:
                 raise ValueError("pretrained_bands is given, but no pretrained; set pretrained, or remove it")
             return self
+        if "://" in self.pretrained:
+            raise ValueError(f"{self.pretrained} is no local path; fetch the file, and give the path of the copy")
         if self.width != 1:
             raise ValueError(f"pretrained weights are of width 1, not {self.width:g}; set width 1 or pretrained none")
         if self.name == "unet" and self.encoder is None:

@@ -7,10 +7,8 @@ from typing import Any
 import keras
 
 from components.deeplab import network as deeplab
-from components.encoders import mobilenet_v3
-from components.encoders.pretrained import application_weights, channels_of, load_encoder, origin_of
+from components.encoders.pretrained import application_weights, load_encoder, origin_of
 from components.encoders.style import LayerStyle
-from components.errors import NetworkError
 from components.fcn import network as fcn
 from components.pspnet import network as pspnet
 from components.records.record_format import RecordFormat
@@ -18,6 +16,7 @@ from components.segnet import network as segnet
 from components.segnet.caffe_weights import load_caffe
 from components.segnet.caffemodel import read_caffemodel
 from components.segnet.vgg16_weights import load_vgg16
+from components.training.network_fit import check_network
 from components.training.network_options import NetworkOptions
 from components.training.normalization import InputNormalization
 from components.unet import network as unet
@@ -27,33 +26,6 @@ LOGITS = "logits"
 
 _ENCODER_LAYER = re.compile(r"encoder_.*|(?!virtual_)([a-z][a-z0-9]*_)?(conv|norm)\d_\d")
 """Names of layers that belong to an encoder, or, in SegNet, have VGG-16's place."""
-
-
-def check_network(options: NetworkOptions, patch_size: int, bands: Sequence[str] | None = None) -> None:
-    """Refuses, before anything is computed, what the network cannot take.
-
-    Args:
-        options: Which network.
-        patch_size: Pixels a side.
-        bands: Names of the records' bands, where they are known.
-
-    Raises:
-        NetworkError: It names the sizes that would work, or the bands that do not fit the branches.
-    """
-    if options.name == "segnet":
-        segnet.check_size(patch_size)
-    elif options.name == "unet":
-        unet.check_size(patch_size, options.encoder)
-    elif options.name == "fcn":
-        fcn.check_size(patch_size)
-    elif options.name == "pspnet":
-        pspnet.check_size(patch_size, options.output_stride or 8)
-    else:
-        deeplab.check_size(patch_size, options.output_stride or 16)
-    if options.encoder == "mobilenet_v3_large":
-        mobilenet_v3.check_size(patch_size)
-    if bands is not None:
-        _check_bands(options, bands)
 
 
 def build_network(
@@ -168,26 +140,6 @@ def _outputs(
     return deeplab.deeplabv3plus(
         features, classes, style, width=width, encoder=encoder, output_stride=options.output_stride or 16
     )
-
-
-def _check_bands(options: NetworkOptions, bands: Sequence[str]) -> None:
-    channels_of(bands, options.pretrained_bands)  # raises
-    if not options.branches:
-        return
-    taken = [band for branch in options.branches for band in branch.bands]
-    given = ", ".join(bands)
-    strange = [band for band in taken if band not in bands]
-    if strange:
-        raise NetworkError(
-            f"network.branches names {', '.join(strange)}", f"bands of the records: {given}", "correct network.branches"
-        )
-    idle = [band for band in bands if band not in taken]
-    if idle:
-        raise NetworkError(
-            f"no branch of network.branches takes {', '.join(idle)}",
-            f"every band of the records ({given}) in a branch",
-            "add it to a branch, or take it out of data.bands",
-        )
 
 
 def _load_pretrained(

@@ -64,6 +64,13 @@ class RatedAdam(_OwnRates, keras.optimizers.Adam):
     """Adam, with either kind of weight decay."""
 
 
+def learning_rate_of(options: TrainingOptions, steps: int) -> WarmupDecay:
+    """The learning rate of each of `steps` steps."""
+    return WarmupDecay(
+        options.learning_rate, steps, options.warmup_steps, options.schedule, options.decay_at, options.decay_factor
+    )
+
+
 def build_optimizer(
     options: TrainingOptions, steps: int, encoder: frozenset[str] = frozenset()
 ) -> keras.optimizers.Optimizer:
@@ -74,16 +81,13 @@ def build_optimizer(
         steps: In all.
         encoder: Paths of the variables with `encoder_learning_rate_factor`.
     """
-    # A warm-up given in steps may be longer than a training given in epochs.
-    warmup = min(options.warmup_steps, steps - 1)
-    rate = WarmupDecay(options.learning_rate, steps, warmup, options.schedule, options.decay_at, options.decay_factor)
     kind = options.weight_decay_kind or ("l2" if options.optimizer == "adam" else "decoupled")
     factor = options.encoder_learning_rate_factor
     settings: dict[str, Any] = {
         "factors": dict.fromkeys(encoder, factor) if factor != 1.0 else {},
         "decay": options.weight_decay,
         "l2": kind == "l2",
-        "learning_rate": rate,
+        "learning_rate": learning_rate_of(options, steps),
         "global_clipnorm": options.gradient_clip,
     }
     optimizer = RatedSgd(momentum=_SGD_MOMENTUM, **settings) if options.optimizer == "sgd" else RatedAdam(**settings)

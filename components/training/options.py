@@ -108,11 +108,27 @@ class TrainingOptions(Options):
         return self
 
     @model_validator(mode="after")
+    def _nothing_is_idle(self) -> "TrainingOptions":
+        computed = self.class_weights in ("median_frequency", "effective_number")
+        belongings = (
+            ("decay_at", self.schedule == "steps", "schedule: steps"),
+            ("decay_factor", self.schedule == "steps", "schedule: steps"),
+            ("effective_number_beta", self.class_weights == "effective_number", "class_weights: effective_number"),
+            ("max_class_weight", computed, "class_weights that are computed"),
+        )
+        for key, heeded, owner in belongings:
+            if not heeded and getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(f"{key} belongs to {owner}; set that, or remove it")
+        return self
+
+    @model_validator(mode="after")
     def _profile_ends(self) -> "TrainingOptions":
         if self.profile_steps and self.profile_steps[1] < self.profile_steps[0]:
             raise ValueError(
                 f"profile_steps {list(self.profile_steps)} end before they begin; give first and last step"
             )
+        if self.profile_steps and self.epochs is None and self.profile_steps[0] > self.steps:
+            raise ValueError(f"profile_steps {list(self.profile_steps)} come after the last of {self.steps} steps")
         return self
 
     def check_classes(self, names: Sequence[str]) -> None:

@@ -51,7 +51,7 @@ def lovasz_softmax(logits: Any, label: Any, classes: int) -> Any:
     Source: Berman et al. 2018, https://arxiv.org/abs/1705.08790, algorithm 1, "present" classes, over the batch. Not
     sorted pixel by pixel, but counted by `LEVELS` levels of error (docs/decisions/0015-lovasz-by-counting.md): of the
     orders within a level the mean of "the class's pixels first" and "the others first" is taken. That loss is never
-    above the exact one and less than `1 / LEVELS` below it.
+    above the exact one and at most `1 / LEVELS` below it.
 
     Args:
         logits: `(batch, height, width, K)` floating.
@@ -67,9 +67,9 @@ def lovasz_softmax(logits: Any, label: Any, classes: int) -> Any:
     level = ops.clip(level, 0, LEVELS - 1)
     row = ops.expand_dims(ops.arange(classes, dtype="int32"), 1)
     place = ((row * LEVELS) + level) * 2 + ops.cast(truth, "int32")
-    weight = ops.broadcast_to(counted, ops.shape(errors))
+    weight = ops.broadcast_to(ops.cast(counted, "int32"), ops.shape(errors))  # float32 stops counting at 2 ** 24
     counts = ops.segment_sum(ops.reshape(weight, (-1,)), ops.reshape(place, (-1,)), classes * LEVELS * 2)
-    counts = ops.reshape(counts, (classes, LEVELS, 2))
+    counts = ops.cast(ops.reshape(counts, (classes, LEVELS, 2)), "float32")
     steps = _jaccard_steps(others=counts[:, :, 0], of_class=counts[:, :, 1])
     steps = ops.take(ops.reshape(steps, (-1,)), place)
     return _mean_of_present(ops.sum(errors * ops.stop_gradient(steps), axis=-1), ops.sum(truth, axis=1))

@@ -34,12 +34,13 @@ from components.errors import ConfigError, DataError
 from components.options import Options
 from components.records.record_format import RecordFormat
 from components.training.history import write_history
-from components.training.networks import check_network
+from components.training.network_fit import check_network
 from components.training.options import NetworkOptions, TrainingOptions
 from components.training.pictures import AUGMENTED_FILE, write_png
 from components.training.signatures import export_saved_model
 from components.training.strategy import is_chief, open_strategy
 from components.training.train import train
+from components.training.trained_settings import write_settings
 from components.training.tuned import tuned
 from components.training.warm_start import BaseModel, read_base_model
 from components.training.weights_digest import weights_digest

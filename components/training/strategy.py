@@ -1,5 +1,6 @@
 """Where a training computes: on one device, on all of a machine, or on several machines."""
 
+import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -38,6 +39,8 @@ def open_strategy(options: TrainingOptions) -> tf.distribute.Strategy:
     """
     check_device(options)
     _grow_memory()
+    if options.device == "cpu":
+        _hide_gpus()
     strategy = _strategy(options)
     replicas = strategy.num_replicas_in_sync
     if options.batch_size % replicas:
@@ -103,27 +106,28 @@ def summed_over_replicas(
 def _strategy(options: TrainingOptions) -> tf.distribute.Strategy:
     kind = options.strategy
     gpus = [] if options.device == "cpu" else tf.config.list_physical_devices("GPU")
-    if kind == "multi_worker" or (kind == "auto" and _workers() > 1):
+    if kind == "multi_worker" or (kind == "auto" and worker_count() > 1):
         return _multi_worker()
     if kind == "mirrored" or (kind == "auto" and len(gpus) > 1):
         devices = tf.config.list_logical_devices("GPU" if gpus else "CPU")
         return tf.distribute.MirroredStrategy([device.name for device in devices])
-    if options.device == "cpu" and tf.config.list_physical_devices("GPU"):
-        return _without_gpus()
-    return tf.distribute.get_strategy()
-
-
-def _without_gpus() -> tf.distribute.Strategy:
-    try:
-        # Of a GPU that can be seen TensorFlow makes use, wherever the variables are.
-        tf.config.set_visible_devices([], "GPU")
-    except RuntimeError:  # something has computed in this process already
+    if options.device == "cpu" and tf.config.get_visible_devices("GPU"):
         return tf.distribute.OneDeviceStrategy("/cpu:0")
     return tf.distribute.get_strategy()
 
 
-def _workers() -> int:
-    """How many workers TF_CONFIG names."""
+def _hide_gpus() -> None:
+    """Of a GPU that can be seen TensorFlow makes use, wherever the variables are."""
+    with contextlib.suppress(RuntimeError):  # something has computed in this process already
+        tf.config.set_visible_devices([], "GPU")
+
+
+def worker_count() -> int:
+    """How many workers TF_CONFIG names; 0 without one.
+
+    Raises:
+        ConfigError: If it is no JSON.
+    """
     text = os.environ.get("TF_CONFIG", "")
     try:
         cluster = json.loads(text or "{}").get("cluster", {})
@@ -137,7 +141,7 @@ def _workers() -> int:
 
 
 def _multi_worker() -> tf.distribute.Strategy:
-    if _workers() == 0:
+    if worker_count() == 0:
         raise ConfigError(
             "training.strategy is multi_worker, but TF_CONFIG names no worker",
             "the environment variable TF_CONFIG with the cluster and this process's task, on every machine",

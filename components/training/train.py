@@ -20,7 +20,7 @@ from components.dataset.patch_dataset import step_records, training_batches
 from components.dataset.record_index import RecordIndex, index_records
 from components.dataset.record_places import record_places
 from components.dataset.statistics import SplitStatistics, split_statistics
-from components.errors import DataError, TrainingError
+from components.errors import ConfigError, DataError, TrainingError
 from components.records.record_format import RecordFormat
 from components.training.best_weights import BestWeights
 from components.training.checkpoint import LAST, load_checkpoint, save_checkpoint
@@ -30,7 +30,8 @@ from components.training.evaluator import evaluator, first_of
 from components.training.history import History
 from components.training.journal import Journal
 from components.training.learner import Learner, build_learner
-from components.training.networks import build_network, check_network
+from components.training.network_fit import check_batch, check_network
+from components.training.networks import build_network
 from components.training.options import NetworkOptions, TrainingOptions
 from components.training.pictures import Sheet, augmented_sheet
 from components.training.progress import ProgressLines
@@ -91,10 +92,10 @@ def train(
         base: Whose weights to start from, unless there is a checkpoint to go on from.
 
     Raises:
-        ConfigError: If the training asks for a device or a class that is not there.
+        ConfigError: If the training asks for a device or a class that is not there, or only warms up.
         DataError: If there is no training record, no label to learn from, the records do not fit the format, or the
             eval split shows nothing by which to stop early or to choose the best epoch.
-        NetworkError: If the network cannot take the patch size.
+        NetworkError: If the network cannot take the patch size, or learn from such batches.
         DivergedError: If the loss or a weight is no longer a number. The last good checkpoint stays.
         TrainingError: If the checkpoint cannot be used, or written.
     """
@@ -102,11 +103,13 @@ def train(
     if not train_files:
         raise DataError("the training split has no files", "at least one record", "give the split at least one tile")
     strategy = strategy or open_strategy(training)
+    check_batch(network, training.batch_size, strategy.num_replicas_in_sync)
     statistics = statistics or split_statistics(train_files, record_format)
     train_index, eval_index = index_records(train_files), index_records(eval_files)
     if not len(eval_index):
         _check_no_choice(training, "the eval split has no record")
     steps = training.total_steps(len(train_index))
+    _check_warmup(training, steps, len(train_index))
     mean, stddev = statistics.band_mean.tolist(), statistics.band_stddev.tolist()
     build = partial(build_network, network, record_format, mean, stddev, seed=training.seed)
     weights = class_weights(training, statistics, record_format.table.names)
@@ -245,6 +248,17 @@ class _Run:
         numbers = step_records(len(self.index), self.statistics, **self._draws)(step - 1)
         kept = self._checkpoint if tf.io.gfile.exists(self._checkpoint) else None
         return diverged(what, step, self.training, kept, record_places(self.index, numbers, self.record_format))
+
+
+def _check_warmup(training: TrainingOptions, steps: int, records: int) -> None:
+    """Refuses what a training given in epochs shows only now: that its rate would do nothing but rise."""
+    if training.warmup_steps and training.warmup_steps >= steps:
+        raise ConfigError(
+            f"training.warmup_steps is {training.warmup_steps}, but {training.epochs} epochs of {records} patches are "
+            f"{steps} steps of {training.batch_size}",
+            "a warm-up that leaves steps to train with",
+            "set training.warmup_steps lower, or training.epochs higher",
+        )
 
 
 def _check_no_choice(training: TrainingOptions, problem: str) -> None:

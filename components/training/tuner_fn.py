@@ -19,10 +19,11 @@ from keras_tuner.errors import FailedTrialError, FatalError
 
 from components.dataset.record_index import record_files
 from components.dataset.statistics import split_statistics
-from components.errors import DataError, TrainingError
+from components.errors import ConfigError, DataError, TrainingError
 from components.training.diverged import DivergedError
-from components.training.networks import check_network
+from components.training.network_fit import check_network
 from components.training.run_fn import TrainerConfig, parsed_config, training_key
+from components.training.strategy import worker_count
 from components.training.train import train
 from components.training.tuned import LEARNING_RATE, LOSS, WIDTH, with_values
 from components.training.tuning_options import TuningOptions
@@ -92,9 +93,9 @@ class TrainingTuner(base_tuner.BaseTuner):
     def search_space_summary(self, extended: bool = False) -> None:
         """Nothing: the configuration says it."""
 
-    def results_summary(self, num_trials: int = 10) -> None:
-        """One line a trial, the best first."""
-        for trial in self.oracle.get_best_trials(num_trials):
+    def results_summary(self, *_args: Any, **_kwargs: Any) -> None:
+        """One line a trial, the best first: of all of them, whatever number TFX asks for."""
+        for trial in self.oracle.get_best_trials(len(self.oracle.trials)):
             score = "diverged" if trial.score is None else f"eval mean IoU {trial.score:.3f}"
             print(f"trial {int(trial.trial_id) + 1}: {score}  {_said(trial)}")
 
@@ -173,12 +174,18 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
         fn_args: A `tfx.components.FnArgs`.
 
     Raises:
-        ConfigError: If `custom_config` has a wrong or an unknown key.
+        ConfigError: If `custom_config` has a wrong or an unknown key, or TF_CONFIG names several workers.
         DataError: If the train or the eval split has no records or no labels.
         NetworkError: If the network cannot take the patch size or the bands.
     """
     config = parsed_config(TunerConfig, fn_args.custom_config)
     check_network(config.network, config.record_format.patch_size, config.record_format.bands)
+    if config.training.strategy == "auto" and worker_count() > 1:
+        raise ConfigError(
+            f"tuning searches on one machine, but TF_CONFIG names {worker_count()} workers",
+            "one machine, or no search",
+            "unset TF_CONFIG for the search, or remove tuning and write what it found into network and training",
+        )
     files = record_files(fn_args.train_files), record_files(fn_args.eval_files)
     statistics = []
     for split, found in zip(("train", "eval"), files, strict=True):

@@ -1,6 +1,6 @@
 """Which settings a search tries; apart from the search, so that a configuration is read without Keras."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
@@ -20,7 +20,7 @@ class TuningOptions(Options):
     """Of each; the schedule ends with them. Other settings are `training`'s."""
     learning_rate: tuple[PositiveFloat, PositiveFloat] | None = (1e-4, 1e-2)
     """Lowest and highest, drawn alike on a logarithmic axis; None keeps `training.learning_rate`."""
-    widths: tuple[PositiveFloat, ...] = ()
+    widths: tuple[Annotated[float, Field(gt=0, le=4)], ...] = ()
     """Values of `network.width`; none keeps it."""
     losses: tuple[Literal["cross_entropy", "focal", "dice", "lovasz"], ...] = ()
     """Losses, each alone; none keeps `training.loss`."""

@@ -11,24 +11,14 @@ from typing import Any
 import keras
 
 from components.encoders.features import EncoderName, encoder_features
-from components.encoders.patch_size import check_patch_size
 from components.encoders.style import LayerStyle, class_scores, conv_norm_relu, scaled
+from components.unet.patch_size import check_size
 
 CHANNELS = (64, 128, 256, 512, 1024)
 """Of the paper's five levels, at width 1; the decoder has them in reverse."""
 
 ENCODER_DECODER_CHANNELS = (256, 128, 64, 32, 16)
 """Of the decoder's levels over an encoder of strides 32 to 2, from the coarsest up."""
-
-
-def check_size(size: int, encoder: EncoderName | None = None) -> None:
-    """Refuses patch sizes that the network cannot halve.
-
-    Raises:
-        NetworkError: If `size` (pixels a side) is not a multiple of 16, or of 32 with an encoder.
-    """
-    stride, often = (16, "four poolings halve the patch four") if encoder is None else (32, "encoder halves it five")
-    check_patch_size(size, stride, "U-Net", f"its {often} times")
 
 
 def unet(

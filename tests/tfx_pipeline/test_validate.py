@@ -47,8 +47,9 @@ def test_ground_blocks_are_counted_as_one_tile(
     (tmp_path / "parcels.yaml").write_text(yaml.safe_dump(config))
     assert validate(tmp_path) == 0
     assert capsys.readouterr().out == "1 tile in 9 ground blocks checked\n0 errors, 0 warnings, 0 infos\n"
-    # 288 = 3 * 80 + 48: the last blocks lose 8 to 40 < 44, and no configuration knows the tile's size.
-    cut = ["--set", "data.blocks.size_px=80", "--set", "data.blocks.buffer_px=8", "--set", "patches.size=44"]
+    # 288 = 3 * 80 + 48: the last blocks lose 8 to 40 < 48, and no configuration knows the tile's size.
+    cut = ["--set", "data.blocks.size_px=80", "--set", "data.blocks.buffer_px=8", "--set", "patches.size=48"]
+    cut += ["--set", "network.name=unet"]
     assert validate(tmp_path, *cut) == 2
     assert "leaves" in capsys.readouterr().err
 
@@ -164,3 +165,11 @@ def test_what_would_only_show_after_the_training_is_said_before(
 ) -> None:
     assert validate(tmp_path, "--set", change) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("scenes")
+def test_weights_that_are_not_there_are_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert validate(tmp_path, "--set", f"network.pretrained={tmp_path}/vgg16.h5") == 2
+    said = capsys.readouterr().err
+    assert f"network.pretrained names {tmp_path}/vgg16.h5, which is no file here" in said
+    assert "tiles checked" not in said

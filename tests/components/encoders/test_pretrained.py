@@ -10,12 +10,12 @@ from components.encoders.features import encoder_features
 from components.encoders.pretrained import (
     APPLICATIONS,
     application_weights,
-    channels_of,
     first_kernel,
     load_encoder,
     origin_of,
     rescaled_norm,
 )
+from components.encoders.pretrained_bands import channels_of
 from components.encoders.style import LayerStyle
 from components.errors import MissingFileError, NetworkError
 

@@ -11,9 +11,9 @@ import tensorflow as tf
 from components.classes import ClassTable, LandClass
 from components.errors import NetworkError
 from components.records.record_format import RecordFormat
+from components.training.network_fit import check_network
 from components.training.networks import (
     build_network,
-    check_network,
     encoder_variables,
     load_network,
     served_network,

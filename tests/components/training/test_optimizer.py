@@ -124,6 +124,21 @@ def test_half_precision_scales_the_loss_and_skips_a_step_that_overflows():
     assert float(layer.kernel[0, 0]) == pytest.approx(0.9)
 
 
+def test_settings_that_nothing_heeds_are_refused():
+    for keys, message in (
+        ({"decay_at": [0.2]}, "decay_at belongs to schedule: steps"),
+        ({"decay_factor": 0.5, "schedule": "polynomial"}, "decay_factor belongs to schedule: steps"),
+        ({"effective_number_beta": 0.9}, "effective_number_beta belongs to class_weights: effective_number"),
+        ({"max_class_weight": 3, "class_weights": "none"}, "max_class_weight belongs to class_weights that are comp"),
+        ({"steps": 10, "profile_steps": [11, 12]}, "come after the last of 10 steps"),
+        ({"augmentation": {"per_band": True}}, "per_band belongs to brightness, contrast and gamma"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            TrainingOptions.model_validate(keys)
+    kept = TrainingOptions(schedule="steps", decay_at=(0.2,), decay_factor=0.5, class_weights="none")
+    assert TrainingOptions.model_validate(kept.model_dump(mode="json")) == kept
+
+
 def test_a_warmup_that_never_ends_is_refused():
     with pytest.raises(ValueError, match="warmup_steps 10 leaves nothing of 10 steps"):
         TrainingOptions(steps=10, warmup_steps=10)

@@ -105,14 +105,16 @@ def test_memory_of_gpus_is_taken_as_it_is_needed_and_a_gpu_that_is_not_wanted_is
     monkeypatch.setattr(tf.config, "set_visible_devices", lambda *args: calls.append(("visible", *args)))
     open_strategy(TrainingOptions())
     assert calls == [("growth", "a GPU", True)]
-    calls.clear()
-    assert open_strategy(TrainingOptions(device="cpu")).num_replicas_in_sync == 1
-    assert calls == [("growth", "a GPU", True), ("visible", [], "GPU")]
+    for strategy in ("auto", "mirrored"):
+        calls.clear()
+        assert open_strategy(TrainingOptions(device="cpu", strategy=strategy)).num_replicas_in_sync == 1
+        assert calls == [("growth", "a GPU", True), ("visible", [], "GPU")]
 
     def too_late(*_args: object) -> None:
         raise RuntimeError("Visible devices cannot be modified after being initialized")
 
     monkeypatch.setattr(tf.config, "set_visible_devices", too_late)
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: ["a GPU"])
     assert isinstance(open_strategy(TrainingOptions(device="cpu")), tf.distribute.OneDeviceStrategy)
 
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 from components.classes import VOID_ID
 from components.dataset.patch_dataset import step_records
 from components.dataset.statistics import split_statistics
-from components.errors import DataError, NetworkError, TrainingError
+from components.errors import ConfigError, DataError, NetworkError, TrainingError
 from components.records.patch_example import encode_patch
 from components.training.options import NetworkOptions, TrainingOptions
 from components.training.train import TrainedNetwork, train
@@ -287,6 +287,20 @@ def test_a_loss_that_is_no_number_stops_with_the_last_good_checkpoint_and_names_
     if (tmp_path / "wild/last.npz").exists():
         arrays = np.load(tmp_path / "wild/last.npz")
         assert all(np.isfinite(arrays[name]).all() for name in arrays.files)
+
+
+@pytest.mark.usefixtures("small_network")
+def test_an_epoch_s_record_has_the_rate_of_its_last_step(run, tmp_path):
+    options = OPTIONS.model_copy(update={"schedule": "steps", "decay_at": (3 / 8,), "decay_factor": 0.5})
+    rates = [record.learning_rate for record in run(tmp_path, options).history]
+    assert rates == pytest.approx([3e-3, 1.5e-3, 1.5e-3])  # steps 3, 6, 8; the rate falls with the fourth
+
+
+@pytest.mark.usefixtures("small_network")
+def test_a_training_of_epochs_that_would_only_warm_up_is_refused(run, tmp_path):
+    options = TrainingOptions(epochs=2, batch_size=4, warmup_steps=5)
+    with pytest.raises(ConfigError, match=r"warmup_steps is 5, but 2 epochs of 10 patches are 5 steps of 4"):
+        run(tmp_path, options)
 
 
 @pytest.mark.usefixtures("small_network")

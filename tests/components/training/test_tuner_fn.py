@@ -168,3 +168,11 @@ def test_bad_input_ends_with_a_clear_message(fn_args, make_patch, record_format,
         tuner_fn(fn_args(learning_rate=None))
     with pytest.raises(ValueError, match="is no range"):
         TuningOptions(learning_rate=(0.1, 0.1))
+    with pytest.raises(ValueError, match="less than or equal to 4"):
+        TuningOptions(widths=(0.25, 5))
+
+
+def test_a_search_on_several_machines_is_refused(fn_args, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}}))
+    with pytest.raises(ConfigError, match="searches on one machine, but TF_CONFIG names 2 workers"):
+        tuner_fn(fn_args())
