@@ -19,6 +19,7 @@ from components.publishing.model_card_evidence import EvidencePlaces, read_evide
 from components.publishing.model_card_options import CardRequest
 from components.publishing.versions import VERSION_FILES, push_version
 from components.training.history import HISTORY_FILE
+from components.training.trained_settings import SETTINGS_FILE
 
 
 @tfx.dsl.components.component
@@ -90,6 +91,7 @@ def VersionPusher(
                 blessing=model_blessing.uri or None,
                 label_report=label_report and f"{label_report.uri}/{REPORT_JSON}",
                 history=model_run and f"{model_run.uri}/{HISTORY_FILE}",
+                settings=model_run and f"{model_run.uri}/{SETTINGS_FILE}",
             )
             evidence = read_evidence(saved_model, places, provenance, request.split)
             document = model_card(model_name, request, evidence, datetime.now(timezone.utc).isoformat("T", "seconds"))

@@ -9,6 +9,7 @@ The document is JSON of format `eoseg-model-card`, version 1:
 | `name` | the name that the model is served under |
 | `stated` | `ModelCardOptions`: what people said; `not stated` where they did not |
 | `model` | classes, void, bands, dtype, patch size, ground sample distance, network, training, and how it went |
+| `model.found_by_search` | settings of the training that are not the configuration's: `key`, `configured`, `trained` |
 | `provenance` | pipeline, fingerprints of files and records, hashes, code revision, package versions |
 | `data` | the evaluated split, and tiles and class pixels of each split |
 | `patches` | figures of the patch records with 95 % intervals, confusion matrix; null where there are none |
@@ -25,7 +26,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ from components.contract import ModelContract
 from components.errors import PublishingError
 from components.publishing.model_card_limits import known_limits
 from components.publishing.model_card_markdown import as_markdown
-from components.publishing.model_card_options import CardRequest
+from components.publishing.model_card_options import CardRequest, without_folder
+from components.training.trained_settings import replaced_settings
 
 FORMAT = "eoseg-model-card"
 VERSION = 1
@@ -66,6 +68,7 @@ class CardEvidence:
         gates: The verdicts as `gates.json` lists them; None where no step judged.
         label_report: The label validator's report.
         history: The trainer's epochs, oldest first.
+        settings: The keys `network` and `training` that the trainer trained with; None where it left none.
     """
 
     contract: ModelContract | None = None
@@ -77,6 +80,7 @@ class CardEvidence:
     gates: Sequence[Mapping[str, Any]] | None = None
     label_report: Mapping[str, Any] = field(default_factory=dict)
     history: Sequence[Mapping[str, Any]] = ()
+    settings: Mapping[str, Any] | None = None
 
 
 def model_card(name: str, request: CardRequest, evidence: CardEvidence, created: str) -> Document:
@@ -173,6 +177,7 @@ def _model(request: CardRequest, evidence: CardEvidence) -> Document:
     of_format = {} if contract is None else contract.model_dump(mode="json", exclude={"provenance"})
     table = of_format.pop("table", {})
     last = {key: evidence.history[-1].get(key) for key in _OF_EPOCH} if evidence.history else None
+    settings = _settings(request, evidence)
     return {
         "classes": list(table.get("classes", ())),
         "void": list(table.get("void", ())),
@@ -183,10 +188,19 @@ def _model(request: CardRequest, evidence: CardEvidence) -> Document:
         "downsample": None,
         **of_format,
         "ground_sample_distance_m": _ground_sample_distances(evidence.label_report),
-        "network": request.config.get("network"),
-        "training": request.config.get("training"),
+        "network": settings.get("network"),
+        "training": settings.get("training"),
+        "found_by_search": [asdict(setting) for setting in replaced_settings(request.config, settings)],
         "trained": None if last is None else {**last, "epochs": len(evidence.history)},
     }
+
+
+def _settings(request: CardRequest, evidence: CardEvidence) -> Mapping[str, Any]:
+    """`network` and `training` as trained; empty where that is not known."""
+    if evidence.settings is not None:
+        return {**evidence.settings, "network": without_folder(evidence.settings["network"])}
+    # A model that was trained before there were such files. After a search the configuration is no answer.
+    return {} if request.config.get("tuning") else request.config
 
 
 def _provenance(request: CardRequest, evidence: CardEvidence) -> Document:

@@ -32,6 +32,7 @@ class EvidencePlaces:
         blessing: The `ModelBlessing` artifact with `gates.json`.
         label_report: The label validator's JSON file.
         history: The trainer's JSON file.
+        settings: The trainer's JSON file of what it trained with.
     """
 
     evaluation: str | None = None
@@ -39,6 +40,7 @@ class EvidencePlaces:
     blessing: str | None = None
     label_report: str | None = None
     history: str | None = None
+    settings: str | None = None
 
 
 def read_evidence(saved_model: Path, places: EvidencePlaces, provenance: Mapping[str, Any], split: str) -> CardEvidence:
@@ -68,6 +70,7 @@ def read_evidence(saved_model: Path, places: EvidencePlaces, provenance: Mapping
         gates=gates,
         label_report=_json(places.label_report) or {},
         history=_json(places.history) or (),
+        settings=_json(places.settings),
     )
 
 

@@ -11,6 +11,7 @@ import yaml
 
 from components.publishing.model_card_options import NOT_STATED
 from components.publishing.model_card_text import NOT_KNOWN, bullets, facts, line, paragraph, table
+from components.training.loss_options import TERMS
 
 ABSENT = "absent"
 
@@ -103,6 +104,8 @@ def _details(card: Mapping[str, Any]) -> Iterator[str]:
             "Kind": "semantic segmentation of Earth-observation imagery: one class for each pixel",
             "Network": _settings(network),
             "Training": _settings(training),
+            "Loss": _loss(training),
+            **({"Found by a search": _found(model["found_by_search"])} if model["found_by_search"] else {}),
             "Trained": None
             if trained is None
             else f"{trained['step']} steps in {trained['epochs']} epochs, {trained['seconds']:.0f} s; last loss "
@@ -255,6 +258,15 @@ def _settings(options: Mapping[str, Any] | None) -> str | None:
         return None
     plain = {key: value for key, value in options.items() if not isinstance(value, (dict, list)) and value is not None}
     return ", ".join(f"{key} {value}" for key, value in plain.items())
+
+
+def _loss(training: Mapping[str, Any] | None) -> str | None:
+    loss = (training or {}).get("loss") or {}
+    return ", ".join(f"{term} {loss[term]}" for term in TERMS if loss.get(term))
+
+
+def _found(settings: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(f"{row['key']} {row['trained']} (configured: {row['configured']})" for row in settings)
 
 
 def _figure(value: float | None) -> str:

@@ -1,6 +1,7 @@
 """What only people can say of a model, and what the pipeline knows before it runs: the input of a model card."""
 
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 from pydantic import Field, field_validator
@@ -21,6 +22,7 @@ OF_THE_MODEL: dict[str, tuple[str, ...] | None] = {
     "patches": None,
     "network": None,
     "training": None,
+    "tuning": None,
     "evaluation": None,
     "maps": ("overlap",),
 }
@@ -28,6 +30,12 @@ OF_THE_MODEL: dict[str, tuple[str, ...] | None] = {
 lie, who may write there and how fast it goes is left out: a card is published with its model."""
 
 _PATHS = (("labels", "grid_sizes"), ("statistics", "schema_file"))
+
+
+def without_folder(network: Mapping[str, Any]) -> dict[str, Any]:
+    """The key `network` with the name alone of a file that it starts from."""
+    pretrained = network.get("pretrained")
+    return {**network, **({"pretrained": PurePath(pretrained).name} if isinstance(pretrained, str) else {})}
 
 
 class ModelCardOptions(Options):
@@ -83,4 +91,6 @@ class CardRequest(Options):
         for key, name in _PATHS:
             if isinstance(kept.get(key), Mapping):
                 kept[key] = {entry: value for entry, value in kept[key].items() if entry != name}
+        if isinstance(kept.get("network"), Mapping):
+            kept["network"] = without_folder(kept["network"])
         return cls(stated=stated, split=split, config=kept)

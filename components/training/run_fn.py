@@ -102,8 +102,9 @@ def run_fn(fn_args: Any) -> None:
     Reads `fn_args.train_files` and `fn_args.eval_files` (patterns of uncompressed TFRecord files) and
     `fn_args.custom_config`; `fn_args.hyperparameters`, where a Tuner came before, replace some of its keys. Writes the
     SavedModel to `fn_args.serving_model_dir`, and to `fn_args.model_run_dir` the Keras model (`network.keras`),
-    `history.json`, samples of augmentation (`augmented.png`) and TensorBoard logs. Of several workers only the first
-    writes; all read its checkpoint, so that `checkpoint_base` must be shared.
+    `history.json`, the settings it was trained with (`settings.json`), samples of augmentation (`augmented.png`) and
+    TensorBoard logs. Of several workers only the first writes; all read its checkpoint, so that `checkpoint_base` must
+    be shared.
 
     Args:
         fn_args: A `tfx.components.FnArgs`.
@@ -145,6 +146,7 @@ def run_fn(fn_args: Any) -> None:
     if not is_chief(strategy):
         return
     write_history(trained.history, run_dir)
+    write_settings(config.network, config.training, run_dir)
     write_png(trained.augmented, os.path.join(run_dir, AUGMENTED_FILE))  # noqa: PTH118
     _save_keras_model(trained.model, os.path.join(run_dir, KERAS_MODEL_FILE))  # noqa: PTH118
     provenance = {"config_hash": key, "data_fingerprint": statistics.fingerprint}

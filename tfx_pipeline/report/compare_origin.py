@@ -34,8 +34,8 @@ def origin_rows(a: PushedVersion, b: PushedVersion) -> list[OriginRow]:
 
 
 def config_changes(a: PushedVersion, b: PushedVersion) -> list[OriginRow] | None:
-    """The keys of the configurations that differ; None where one of them is not known."""
-    configs = [None if version.card is None else version.card.get("config") for version in (a, b)]
+    """The keys of the configurations, as trained, that differ; None where one of them is not known."""
+    configs = [_config_as_trained(version) for version in (a, b)]
     if not configs[0] or not configs[1]:
         return None
     one, other = (dict(_flat(config, "")) for config in configs)
@@ -45,6 +45,15 @@ def config_changes(a: PushedVersion, b: PushedVersion) -> list[OriginRow] | None
         for key in keys
         if one.get(key, NOT_SET) != other.get(key, NOT_SET)
     ]
+
+
+def _config_as_trained(version: PushedVersion) -> dict[str, Any] | None:
+    """A card's configuration with what a search found in place of what it replaced."""
+    if version.card is None or not version.card.get("config"):
+        return None
+    model = version.card.get("model") or {}
+    trained = {part: model[part] for part in ("network", "training") if model.get(part)}
+    return {**version.card["config"], **trained}
 
 
 def _flat(value: Any, key: str) -> Iterator[tuple[str, str]]:

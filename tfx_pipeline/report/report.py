@@ -14,6 +14,7 @@ from components.file_systems import local_copy, read_text
 from components.publishing.code_revision import code_revision, package_versions
 from components.records.record_format import RecordFormat
 from components.training.history import HISTORY_FILE, EpochRecord
+from components.training.trained_settings import read_settings, replaced_settings
 from serving.drift.section import drift_section
 from tfx_pipeline.config import Config
 from tfx_pipeline.data_set import DataSet, Places
@@ -146,7 +147,9 @@ def _training(
     history = read_history(model_run)
     chart_data |= charts.learning_curves(history, config.table)
     augmented = _tried("augmented patches", missing, lambda: augmented_picture(model_run)) if model_run else None
-    return {"history": history, "augmented": augmented}
+    settings = read_settings(model_run) if model_run else None
+    replaced = replaced_settings(config.model_dump(mode="json"), settings) if settings else []
+    return {"history": history, "augmented": augmented, "replaced": replaced}
 
 
 def _data(

@@ -91,9 +91,12 @@ def test_the_card_tells_what_the_runs_artifacts_say(tmp_path: Path, table: Class
     known = {
         "map_evaluation": artifact(MapEvaluation, tmp_path / "maps", figures=of_tiles),
         "label_report": artifact(LabelReport, tmp_path / "labels", **{Path(REPORT_JSON).stem: {"tiles": [row]}}),
-        "model_run": artifact(ARTIFACTS.ModelRun, tmp_path / "run", history=[{"step": 7, "loss": 1.0, "seconds": 2.0}]),
+        "model_run": artifact(
+            ARTIFACTS.ModelRun, tmp_path / "run", history=[{"step": 7, "loss": 1.0, "seconds": 2.0}],
+            settings={"network": {"name": "segnet", "width": 0.5}, "training": {}},
+        ),
     }  # fmt: skip
-    request = CardRequest(split="test", config={"network": {"name": "segnet"}})
+    request = CardRequest(split="test", config={"network": {"name": "segnet", "width": 1.0}, "tuning": {"trials": 2}})
     push(tmp_path, 1, 1, card=request.model_dump_json(), **known)
     (number,) = version_numbers(tmp_path / "served" / "net")
     version = tmp_path / "served" / "net" / str(number)
@@ -102,6 +105,7 @@ def test_the_card_tells_what_the_runs_artifacts_say(tmp_path: Path, table: Class
     assert card["model"]["classes"][0]["name"] == "roof"
     assert card["model"]["ground_sample_distance_m"] == [0.5, 0.5]
     assert card["model"]["trained"]["step"] == 7
+    assert card["model"]["network"]["width"] == 0.5, "what the trainer says, not what the configuration asked for"
     assert card["tiles"]["figures"]["mean_iou"] == iou
     assert card["gates"][0]["reason"] == "reaches 0.4"
     assert card["data"]["splits"][0]["class_pixels"] == {"roof": 3, "lawn": 1}

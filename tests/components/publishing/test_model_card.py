@@ -187,6 +187,52 @@ def test_people_cannot_put_markup_into_the_card() -> None:
     assert rendered(markdown).render(markdown).count("<h1>") == 1, "the card's own title is the only one"
 
 
+SEARCHED = {
+    "network": {"name": "segnet", "width": 1.0},
+    "training": {"learning_rate": 0.001, "loss": {"cross_entropy": 1.0, "lovasz": 0.0}},
+    "tuning": {"trials": 8},
+}
+FOUND = {
+    "network": {"name": "segnet", "width": 0.5},
+    "training": {"learning_rate": 0.004, "loss": {"cross_entropy": 0.0, "lovasz": 1.0}},
+}
+
+
+def test_after_a_search_the_card_states_what_was_trained() -> None:
+    document = card(CardRequest(split="test", config=SEARCHED), settings=FOUND)
+    assert {part: document["model"][part] for part in FOUND} == FOUND
+    assert document["model"]["found_by_search"] == [
+        {"key": "network.width", "configured": 1.0, "trained": 0.5},
+        {"key": "training.learning_rate", "configured": 0.001, "trained": 0.004},
+        {"key": "training.loss.cross_entropy", "configured": 1.0, "trained": 0.0},
+        {"key": "training.loss.lovasz", "configured": 0.0, "trained": 1.0},
+    ]
+    assert document["config"] == SEARCHED, "what was asked for stays what it is"
+    text = rendered(as_markdown(document)).render(as_markdown(document))
+    assert "<strong>Training:</strong> learning_rate 0.004<" in text
+    assert "<strong>Loss:</strong> lovasz 1.0<" in text
+    assert "network.width 0.5 (configured: 1.0), training.learning_rate 0.004 (configured: 0.001)" in text
+
+
+def test_without_a_search_the_card_states_the_configuration() -> None:
+    document = card(settings={part: SEARCHED[part] for part in FOUND}, request=CardRequest(split="test", config=FOUND))
+    assert document["model"]["network"] == SEARCHED["network"], "the trainer has the last word"
+    plain = card()
+    assert (plain["model"]["network"], plain["model"]["training"]) == (CONFIG["network"], CONFIG["training"])
+    assert plain["model"]["found_by_search"] == []
+    assert "search" not in as_markdown(plain)
+
+
+def test_a_searched_model_without_recorded_settings_claims_none() -> None:
+    document = card(CardRequest(split="test", config=SEARCHED))
+    assert (document["model"]["network"], document["model"]["training"]) == (None, None)
+    assert "**Training:** not known" in as_markdown(document)
+
+
+def test_that_there_was_a_search_is_part_of_the_configuration_in_a_card() -> None:
+    assert CardRequest.of(ModelCardOptions(), "test", SEARCHED).config == SEARCHED
+
+
 def test_an_option_that_is_none_is_refused() -> None:
     with pytest.raises(ValidationError):
         ModelCardOptions.model_validate({"licence": "MIT"})
@@ -206,6 +252,7 @@ def test_no_place_and_no_account_of_the_configuration_goes_into_a_card() -> None
             "splits": {"test": ["a"]},
         },
         "labels": {"kind": "vectors", "grid_sizes": "/secret/sizes.csv", "attribute": "use"},
+        "network": {"pretrained": "/secret/vgg16.h5"},
         "publish": {"model_base": "/secret/served"},
         "unheard_of": "secret",
         "sample_scenes": None,
@@ -216,7 +263,11 @@ def test_no_place_and_no_account_of_the_configuration_goes_into_a_card() -> None
         "name": "tiny",
         "data": {"bands": {"red": 1}, "splits": {"test": ["a"]}},
         "labels": {"kind": "vectors", "attribute": "use"},
+        "network": {"pretrained": "vgg16.h5"},
     }
+    trained = {"network": {"pretrained": "/secret/vgg16.h5"}}
+    assert "secret" not in json.dumps(card(request, settings=trained)).lower()
+    assert card(request, settings=trained)["model"]["found_by_search"] == [], "a folder is no setting"
 
 
 def test_a_card_that_says_the_same_is_not_written_again(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ from components.records.write_tile import IngestOptions, plan_strips, write_stri
 from components.tile_source import TileList, TileSource
 from components.training.history import EpochRecord, write_history
 from components.training.pictures import AUGMENTED_FILE, write_png
+from components.training.trained_settings import write_settings
 from serving.map_writer import open_map
 from tfx_pipeline.config import Config
 from tfx_pipeline.data_set import DataSet, Places
@@ -273,6 +274,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> FakeRun:
         for i in (1, 2)
     ]
     write_history(epochs, str(uri("Trainer", "model_run")))
+    found = config.training.model_copy(update={"learning_rate": 0.0042})
+    write_settings(config.network, found, str(uri("Trainer", "model_run")))
     write_png(np.full((60, 2000, 3), 90, np.uint8), str(uri("Trainer", "model_run") / AUGMENTED_FILE))
     measurer = TileMeasurer(config.band_set, config.table, config.labels)
     facts = [measurer.measure(source) for source in sources]

@@ -53,8 +53,10 @@ def section(view: ViewEvidence) -> dict[str, Any]:
     return {"figures": plain, "confusion": np.asarray(view.confusion).tolist(), "classes": list(TABLE.names)}
 
 
-def make_version(folder: Path, right: dict[str, int], *, card: bool = True, steps: int = 30) -> Path:
-    """Writes a version whose card shows these counts in both views; gives its folder."""
+def make_version(
+    folder: Path, right: dict[str, int], *, card: bool = True, steps: int = 30, found: dict[str, Any] | None = None
+) -> Path:
+    """Writes a version whose card shows these counts in both views, and training settings that a search found."""
     extra = folder / "assets.extra"
     extra.mkdir(parents=True)
     (folder / "saved_model.pb").write_text("graph")
@@ -73,6 +75,7 @@ def make_version(folder: Path, right: dict[str, int], *, card: bool = True, step
             patches=shown,
             tiles={**shown, "areas": {"classes": {"ground": area}, "units": 2, "note": "n"}},
             gates=[gate],
+            settings=None if found is None else {"network": {}, "training": found},
         )
         request = CardRequest(split="test", config={"training": {"steps": steps, "note": NASTY}})
         write_model_card(folder, model_card("net", request, known, "2026-01-02"))

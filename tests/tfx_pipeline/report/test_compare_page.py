@@ -11,7 +11,7 @@ import pytest
 from components.errors import MissingFileError
 from tfx_pipeline.cli.main import EXIT_BAD_INPUT, main
 from tfx_pipeline.report.compare import render_comparison, write_comparison
-from tfx_pipeline.report.compare_origin import config_changes
+from tfx_pipeline.report.compare_origin import OriginRow, config_changes
 from tfx_pipeline.report.compare_runs import PushingRun
 from tfx_pipeline.report.compare_sources import PushedVersion, read_version
 
@@ -82,6 +82,14 @@ def test_a_version_without_a_card_still_stands_beside_one_with(folders: tuple[Pa
     assert "it has no model card" in text
     assert "Only one of the two versions was evaluated in this view" in text
     assert "Its verdicts are not known" in text
+
+
+def test_settings_that_a_search_found_are_compared_as_trained(tmp_path: Path) -> None:
+    folders = [
+        make_version(tmp_path / str(i), POOR, found={"learning_rate": rate}) for i, rate in ((50, 0.1), (51, 0.2))
+    ]
+    changes = config_changes(*(read_version(folder, None) for folder in folders))
+    assert changes == [OriginRow("training.learning_rate", "0.1", "0.2")]
 
 
 def test_artifacts_that_are_gone_are_said_to_be_gone(folders: tuple[Path, Path], tmp_path: Path) -> None:

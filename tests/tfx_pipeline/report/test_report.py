@@ -147,6 +147,10 @@ def charts(page: Page) -> dict:
     return json.loads(page.scripts[0])
 
 
+def test_settings_that_a_search_found_stand_beside_the_configured_ones(page: Page) -> None:
+    assert "in place of the configuration's: training.learning_rate 0.0042 (configured: 0.001)." in words(page)
+
+
 def test_charts_carry_the_history_and_the_statistics(page: Page) -> None:
     found = charts(page)
     assert found["loss"]["data"][0]["y"] == [2.0, 1.0]
@@ -247,6 +251,7 @@ def test_a_run_without_artifacts_still_gets_a_page(run: FakeRun, tmp_path: Path)
     )
     text = words(read(bare))
     assert "The trainer left no history" in text
+    assert "A search found" not in text
     assert "to show examples of" in text
     assert "Not shown, maps: " in text
     assert "Not shown, tiles: " in text
