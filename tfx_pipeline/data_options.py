@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, PositiveInt, Tag, field_validator, model_validator
 
 from components.geo.bands import IMAGE, Band, BandSet, Despeckle
 from components.options import Options
@@ -21,7 +21,7 @@ class BandChoice(Options):
 
     raster: str = IMAGE
     """The raster it is read from: `image`, or a name of `data.rasters`."""
-    number: int | None = None
+    number: PositiveInt | None = None
     """Band number in that raster, from 1. Give one of `number`, `description` and `expression`."""
     description: str | None = None
     """The band's description (name) in the file, instead of its number."""

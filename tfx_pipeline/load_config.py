@@ -1,16 +1,16 @@
 """Reads a configuration file, lays `--set` overrides over it, and turns every mistake into one clear message."""
 
-import difflib
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from components.errors import ConfigError, MissingFileError
 from tfx_pipeline.config import Config
+from tfx_pipeline.config_mistakes import explained
 
 
 class _EachKeyOnce(yaml.SafeLoader):
@@ -63,7 +63,7 @@ def load_config(path: str, overrides: Sequence[str] = (), workdir: str | None = 
         return Config.model_validate(document)
     except ValidationError as error:
         raise ConfigError(
-            "\n".join([f"{file} cannot be used:", *(_explain(item) for item in error.errors())]),
+            "\n".join([f"{file} cannot be used:", *explained(error.errors(), document)]),
             remedy="correct these keys in the file, or with --set KEY=VALUE",
         ) from error
 
@@ -101,51 +101,3 @@ def _lay_over(document: dict[str, Any], override: str) -> None:
             )
         place = below
     place[last] = value
-
-
-def _explain(item: Any) -> str:
-    names, known = _keys_at(item["loc"])
-    key = ".".join(names) or "(whole file)"
-    message = item["msg"].removeprefix("Value error, ")
-    if item["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(str(item["loc"][-1]), known, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        return f"  {key}: unknown key; {hint}known here: {', '.join(known)}"
-    if item["type"] == "missing":
-        return f"  {key}: missing"
-    if item["type"] == "union_tag_not_found":
-        return f"  {key}: say `{item['ctx']['discriminator'].strip(chr(39))}` too (received {item['input']!r})"
-    shown = "" if isinstance(item["input"], dict | BaseModel) else f" (received {item['input']!r})"
-    return f"  {key}: {message}{shown}"
-
-
-def _keys_at(location: Sequence[int | str]) -> tuple[list[str], list[str]]:
-    """The keys that lead to a place as a user writes them, and those that the options object around it has.
-
-    pydantic names the chosen form of a value as if it were a key (`labels.colors.tolerance`); that is left out.
-    """
-    models: list[Any] = [Config]
-    names, known = [], list(Config.model_fields)
-    for part in location:
-        known = [name for model in models[:1] for name in model.model_fields] or known
-        fields = [model.model_fields[part] for model in models if part in model.model_fields]
-        chosen = [model for model in models if _form_of(model) == part]
-        if chosen and not fields:
-            models = chosen
-            continue
-        names.append(str(part))
-        if fields:
-            models = [model for field in fields for model in _options_in(field.annotation)]
-    return names, known
-
-
-def _form_of(model: Any) -> str:
-    """What pydantic calls a form of a value: its `kind`, else the class's name."""
-    kind = model.model_fields.get("kind")
-    return str(kind.annotation.__args__[0]) if kind is not None else model.__name__
-
-
-def _options_in(annotation: Any) -> list[Any]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [found for part in getattr(annotation, "__args__", ()) for found in _options_in(part)]

@@ -21,7 +21,7 @@ def type_words(field: FieldInfo) -> str:
 
     That a key may be `null` is said where that is not its default.
     """
-    words = _words(field.annotation, field.metadata)
+    words = words_of(field.annotation, field.metadata)
     optional = type(None) in get_args(field.annotation)
     return f"{words}, or `null`" if optional and field.default is not None else words
 
@@ -55,22 +55,29 @@ def nested_options(annotation: Any, place: str = "") -> Iterable[tuple[type[Opti
         yield from nested_options(part, place + below)
 
 
-def _words(annotation: Any, limits: Iterable[Any] = (), several: bool = False) -> str:
+def words_of(annotation: Any, limits: Iterable[Any] = (), several: bool = False) -> str:
+    """A type in words.
+
+    Args:
+        annotation: Of a field, or of what lies in it.
+        limits: pydantic's, on it.
+        several: In the plural.
+    """
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return _words(parts[0], _limits(parts[1:]), several)
+        return words_of(parts[0], _limits(parts[1:]), several)
     limits = list(limits)
     if origin in (Union, types.UnionType):
-        either = [_words(part, limits, several) for part in parts if part is not type(None)]
+        either = [words_of(part, limits, several) for part in parts if part is not type(None)]
         return ", or ".join(either) if any(" or " in words for words in either) else _alternatives(either)
     if origin is Literal:
         return _alternatives([as_yaml(choice) for choice in parts])
     if origin is tuple:
         count = "" if parts[-1] is Ellipsis else f"{len(parts)} "
-        return f"list of {count}{_words(parts[0], several=True)}{_not_empty(limits)}"
+        return f"list of {count}{words_of(parts[0], several=True)}{_not_empty(limits)}"
     if origin is dict:
-        name = "name" if parts[0] is str else _words(parts[0])
-        return f"mapping of {name} to {_words(parts[1])}{_not_empty(limits)}"
+        name = "name" if parts[0] is str else words_of(parts[0])
+        return f"mapping of {name} to {words_of(parts[1])}{_not_empty(limits)}"
     if isinstance(annotation, type) and issubclass(annotation, Options):
         return "mappings" if several else "mapping"
     words = _PLAIN[annotation]
