@@ -30,9 +30,13 @@ class SampleScenesOptions(Options):
     """Scenes to generate into `data.root` before the run (the demo's data)."""
 
     tiles: int = Field(default=10, ge=2)
+    """How many tiles."""
     size_px: int = Field(default=512, ge=64)
+    """Pixels a side of each."""
     ground_sample_distance_m: float = Field(default=0.5, gt=0)
+    """Side of a pixel on the ground, in metres."""
     seed: int = 1
+    """Another number draws another town."""
 
 
 class PublishOptions(Options):
@@ -41,6 +45,7 @@ class PublishOptions(Options):
     model_base: str | None = None
     """The folder that TensorFlow Serving is pointed at; None is `served` in the working directory."""
     model_name: str = Field(default="eoseg", pattern=r"^[A-Za-z0-9_.-]+$")
+    """The name that the model is served under."""
     card: ModelCardOptions = ModelCardOptions()
     """What the model card says that no program can know."""
 
@@ -50,7 +55,8 @@ class MapOptions(Options):
 
     tiles: tuple[str, ...] | None = None
     """Tile ids; None takes the first tile of the evaluated split."""
-    overlap: float = Field(default=0.25, ge=0, lt=1)
+    overlap: float = Field(default=0.25, ge=0, lt=0.95)
+    """Share of a patch that its neighbour covers again."""
 
 
 class Config(Options):
@@ -65,8 +71,11 @@ class Config(Options):
     sample_scenes: SampleScenesOptions | None = None
     data: DataOptions
     classes: tuple[LandClass, ...]
+    """The classes, the first one with id 0: at least two."""
     void: tuple[LandClass, ...] = ()
+    """Colours that count neither in training nor in evaluation."""
     labels: LabelOptions = ColorLabels()
+    """What form the labels have, and how they become classes: one of four kinds."""
     validation: ValidationOptions = ValidationOptions()
     statistics: StatisticsOptions = StatisticsOptions()
     patches: PatchOptions = PatchOptions()

@@ -17,7 +17,7 @@ from components.errors import ConfigError
 from components.options import Options
 from tfx_pipeline.cli.main import main
 from tfx_pipeline.config import Config
-from tfx_pipeline.key_reference.keys import MEANT, WRITTEN_ALSO, Key, all_sections, keys_at
+from tfx_pipeline.key_reference.keys import WRITTEN_ALSO, Key, all_sections, keys_at
 from tfx_pipeline.key_reference.meanings import field_meanings, in_words_of_yaml
 from tfx_pipeline.key_reference.page import PAGES, as_markdown
 from tfx_pipeline.key_reference.type_words import default_words, type_words
@@ -98,16 +98,8 @@ def test_every_field_that_can_be_set_is_listed() -> None:
     assert names(Config.model_json_schema()) == listed
 
 
-def test_a_text_is_given_in_one_place_only() -> None:
-    below_fields = {
-        f"{prefix}{name}"
-        for prefix, options in (("", Config), *((f"{n}.", f.annotation) for n, f in Config.model_fields.items()))
-        if isinstance(options, type)
-        for name in field_meanings(options)
-    }
-    assert not set(MEANT) & below_fields, "the text stands below the field: remove it from MEANT"
-    paths = {entry.path for section in all_sections() for entry in section.keys}
-    assert set(MEANT) | set(WRITTEN_ALSO) <= paths
+def test_forms_that_are_written_down_are_of_keys_that_there_are() -> None:
+    assert set(WRITTEN_ALSO) <= {entry.path for section in all_sections() for entry in section.keys}
 
 
 def test_pages_that_sections_point_to_are_there() -> None:

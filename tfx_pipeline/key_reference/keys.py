@@ -16,19 +16,6 @@ WRITTEN_ALSO = {
 }
 """Types of keys that a user writes in another form than the one they are kept in."""
 
-MEANT = {
-    "sample_scenes.tiles": "How many tiles.",
-    "sample_scenes.size_px": "Pixels a side of each.",
-    "sample_scenes.ground_sample_distance_m": "Side of a pixel on the ground, in metres.",
-    "sample_scenes.seed": "Another number draws another town.",
-    "classes": "The classes, the first one with id 0: at least two.",
-    "void": "Colours that count neither in training nor in evaluation.",
-    "labels": "What form the labels have, and how they become classes: one of four kinds.",
-    "publish.model_name": "The name that the model is served under.",
-    "maps.overlap": "Share of a patch that its neighbour covers again.",
-}
-"""Meanings of keys that have no text of their own below the field; one that gets such a text leaves this list."""
-
 
 @dataclass(frozen=True)
 class Key:
@@ -111,7 +98,7 @@ def _sections(options: type[Options], path: str, form: str) -> Iterator[Section]
     for name, field in sorted(options.model_fields.items(), key=lambda item: item[0] != "kind"):
         key = f"{path}.{name}".lstrip(".")
         nested = list(nested_options(field.annotation))
-        meaning = meanings.get(name) or MEANT.get(key) or " ".join(class_meaning(kind) for kind, _ in nested)
+        meaning = meanings.get(name) or " ".join(class_meaning(kind) for kind, _ in nested)
         keys.append(
             Key(key, WRITTEN_ALSO.get(key) or type_words(field), default_words(field), meaning.partition("\n\n")[0])
         )
