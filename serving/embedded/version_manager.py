@@ -354,8 +354,11 @@ class VersionManager:
         with self._changed:
             status.loaded, status.state, status.managed = None, "END", False
             _log.info("Unloaded servable {name: %s version: %d}", name, status.version)
+            if status.aspired:
+                # Wanted again meanwhile. Known as such at once, not from the next poll on: in between nothing would be
+                # wanted, and the version that serves now would be taken away before this one is back.
+                self._versions[name][status.version] = VersionStatus(status.version, status.path)
             self._changed.notify_all()
-        # A version that was wanted again meanwhile is found by the next poll.
 
     def _serves(self, name: str) -> bool:
         return any(status.state == "AVAILABLE" for status in self._versions.get(name, {}).values())

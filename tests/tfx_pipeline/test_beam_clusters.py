@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -84,11 +86,14 @@ def ingest(tiles: TileList, folder: Path, beam: BeamOptions, seconds: float = 30
         )
     try:
         code = process.wait(seconds)
-        assert not group_lives(process.pid), "the job server or a worker outlived the run"
+        deadline = time.monotonic() + 10  # what the run has just stopped may need a moment to be gone
+        while group_lives(process.pid):
+            assert time.monotonic() < deadline, "the job server or a worker outlived the run"
+            time.sleep(0.1)
     except subprocess.TimeoutExpired:
         pytest.fail(f"not done after {seconds} s\n{log.read_text()[-8000:]}")
     finally:
-        if group_lives(process.pid):
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     files = {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
@@ -96,11 +101,15 @@ def ingest(tiles: TileList, folder: Path, beam: BeamOptions, seconds: float = 30
 
 
 def group_lives(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    """Whether a process of the group runs; one that has ended and is not waited for yet (a zombie) does not."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, of_group = stat.read_text().rpartition(")")[2].split()[:3]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(of_group) == group and state not in "ZX":
+            return True
+    return False
 
 
 def real_cluster(runner: Literal["flink", "spark"]) -> BeamOptions:

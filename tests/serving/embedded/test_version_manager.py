@@ -15,8 +15,11 @@ class FakeVersion:
     def __init__(self, version: int) -> None:
         self.version = version
         self.closed = False
+        self.idle = threading.Event()  # cleared: a request still runs, and close waits for it
+        self.idle.set()
 
     def close(self, timeout: float | None = None) -> None:
+        self.idle.wait(10 if timeout is None else timeout)
         self.closed = True
 
 
@@ -116,6 +119,32 @@ def test_a_new_version_takes_over_without_a_gap_and_the_old_one_is_closed(
     assert manager.find("m").version == 2
     with pytest.raises(StatusError, match=r"Specific\(m, 1\)"):
         manager.find("m", 1)
+
+
+@pytest.mark.parametrize("poll_seconds", [0.02, 60.0])
+def test_a_version_wanted_again_while_it_unloads_is_loaded_anew_before_its_successor_goes(
+    make: Make, loader: Loader, tmp_path: Path, poll_seconds: float
+) -> None:
+    manager = make(model(folder_with(tmp_path, 1)), poll_seconds=poll_seconds)
+    manager.wait_until_available(["m"], 10)
+    first = loader.made[1]
+    first.idle.clear()
+    folder_with(tmp_path, 2)
+    manager.reload([model(tmp_path)])
+    wait_for(lambda: states(manager) == {1: "UNLOADING", 2: "AVAILABLE"})
+    loader.gate.clear()
+    (tmp_path / "2").rmdir()  # rolled back
+    manager.reload([model(tmp_path)])
+    wait_for(lambda: [status.aspired for status in manager.statuses("m")] == [False, True])
+    first.idle.set()
+    wait_for(lambda: states(manager)[1] == "LOADING")
+    for _ in range(30):  # three of the manager's ticks, in which it could take version 2 away
+        assert manager.find("m").version == 2
+        time.sleep(0.01)
+    loader.gate.set()
+    wait_for(lambda: states(manager) == {1: "AVAILABLE", 2: "END"})
+    assert first.closed
+    assert manager.find("m").version == 1
 
 
 def test_removing_the_newest_rolls_back(make: Make, tmp_path: Path) -> None:
