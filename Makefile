@@ -27,7 +27,7 @@ demo: setup ## Generated scenes in; a served, versioned model, a map and a repor
 
 .PHONY: test
 test: setup ## The tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: check
 check: setup ## ruff, the format, mypy
