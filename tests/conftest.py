@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
-# Tests ask whether XLA takes a network, not how fast its code is: this compiles it in a fifth of the time. XLA reads the
-# variable once, so it stands before anything imports TensorFlow; processes that tests start inherit it.
+# Tests ask whether XLA takes a network, not how fast its code is: this compiles it in a fifth of the time. XLA reads
+# the variable once, so it stands before anything imports TensorFlow; processes that tests start inherit it.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 
