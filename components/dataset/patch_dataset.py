@@ -123,7 +123,7 @@ def training_stages(
         return turned(image, label, tf.stack([2 * seed, step]), augmentation)
 
     def warp(step: tf.Tensor, image: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return warped(image, label, _folded(2 * seed, step, _WARP), augmentation, mean)
+        return warped(image, label, _folded(2 * seed, step, _WARP), augmentation, mean, stddev)
 
     def relight(step: tf.Tensor, image: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return relit(image, tf.stack([2 * seed + 1, step]), augmentation, mean, stddev), label

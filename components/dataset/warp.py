@@ -7,12 +7,14 @@ With the patch's centre c = (size - 1) / 2, an angle t and a scale z, what stand
 
 of the patch, x and y counted in pixels from the first one's middle: the image between four pixels (bilinear), the label
 from the nearest. Outside of the patch the image is each band's mean and the label `VOID_ID`. Pixels that are no number
-count as the mean, which the network's first layer would make of them: between four pixels one of them would spoil all.
+count as the mean, and values are cut at `LIMIT` deviations, as the network's first layer would do it: between four
+pixels one that is none, or a nodata marker such as -9999, would spoil all.
 """
 
 import math
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
@@ -20,9 +22,17 @@ from components.classes import VOID_ID
 from components.dataset.augment_options import AugmentOptions
 from components.dataset.relight import as_dtype
 
+LIMIT = 10.0
+"""Deviations from the mean; that of `components.training.normalization.InputNormalization`."""
+
 
 def warped(
-    image: tf.Tensor, label: tf.Tensor, seed: tf.Tensor, options: AugmentOptions, mean: NDArray[Any]
+    image: tf.Tensor,
+    label: tf.Tensor,
+    seed: tf.Tensor,
+    options: AugmentOptions,
+    mean: NDArray[Any],
+    stddev: NDArray[Any],
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Turns and scales each patch of a batch.
 
@@ -31,7 +41,7 @@ def warped(
         label: `(batch, size, size)` uint8.
         seed: `(2,)` integer; equal seeds give equal results.
         options: The largest changes.
-        mean: `(bands,)` of the training split.
+        mean, stddev: `(bands,)` of the training split; a deviation of zero counts as one.
 
     Returns:
         Image and label of the same shapes and dtypes.
@@ -39,11 +49,17 @@ def warped(
     if options.rotation == 0 and options.scale == 0:
         return image, label
     drawn = tf.random.stateless_uniform([2, tf.shape(image)[0]], seed, -1.0, 1.0)
-    return moved(image, label, drawn[0] * math.radians(options.rotation), (1.0 + options.scale) ** drawn[1], mean)
+    angle, scale = drawn[0] * math.radians(options.rotation), (1.0 + options.scale) ** drawn[1]
+    return moved(image, label, angle, scale, mean, stddev)
 
 
 def moved(
-    image: tf.Tensor, label: tf.Tensor, angle: tf.Tensor, scale: tf.Tensor, mean: NDArray[Any]
+    image: tf.Tensor,
+    label: tf.Tensor,
+    angle: tf.Tensor,
+    scale: tf.Tensor,
+    mean: NDArray[Any],
+    stddev: NDArray[Any],
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Turns each patch by its angle, in radians, and scales it by its factor, both `(batch,)` float32."""
     transforms = _transforms(angle, scale, image.shape[1])
@@ -52,6 +68,8 @@ def moved(
     pixels = tf.cast(image, tf.float32) - centre
     if image.dtype.is_floating:
         pixels = tf.where(tf.math.is_finite(pixels), pixels, 0.0)
+    farthest = tf.constant(LIMIT * np.where(np.asarray(stddev) == 0, 1.0, stddev), tf.float32)
+    pixels = tf.clip_by_value(pixels, -farthest, farthest)
     new_image = _transformed(pixels, transforms, "BILINEAR", 0.0) + centre
     new_label = _transformed(label[..., None], transforms, "NEAREST", float(VOID_ID))[..., 0]
     return tf.ensure_shape(as_dtype(new_image, image.dtype), image.shape), tf.ensure_shape(new_label, label.shape)

@@ -45,7 +45,7 @@ from components.training.tuned import tuned
 from components.training.warm_start import BaseModel, read_base_model
 from components.training.weights_digest import weights_digest
 
-RESULT_VERSION = 4
+RESULT_VERSION = 5
 """Raise it whenever a change of the code changes what a training gives: checkpoints of the old code then lie still."""
 
 KERAS_MODEL_FILE = "network.keras"

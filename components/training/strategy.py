@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,8 @@ import tensorflow as tf
 
 from components.errors import ConfigError, TrainingError
 from components.training.options import TrainingOptions
+
+_log = logging.getLogger(__name__)
 
 
 def check_device(options: TrainingOptions) -> None:
@@ -53,6 +56,22 @@ def open_strategy(options: TrainingOptions) -> tf.distribute.Strategy:
     return strategy
 
 
+def placed(strategy: tf.distribute.Strategy, function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` on the device of a strategy of one device; of any other strategy as it is.
+
+    Such a strategy places variables alone: operations would run on the first GPU that TensorFlow can see.
+    """
+    if not isinstance(strategy, tf.distribute.OneDeviceStrategy):
+        return function
+    device = strategy.extended.worker_devices[0]
+
+    def run(*args: Any) -> Any:
+        with tf.device(device):
+            return function(*args)
+
+    return run
+
+
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Whether this process writes the files; of several workers only the first does."""
     resolver = strategy.cluster_resolver
@@ -94,7 +113,7 @@ def summed_over_replicas(
 ) -> Callable[..., tuple[tf.Tensor, ...]]:
     """`function` run on each replica's part of its arguments, and each of its results summed."""
     if strategy.num_replicas_in_sync == 1:
-        return function
+        return placed(strategy, function)
 
     def run(*args: Any) -> tuple[tf.Tensor, ...]:
         results = strategy.run(function, args=args)
@@ -161,5 +180,7 @@ def _grow_memory() -> None:
     for gpu in tf.config.list_physical_devices("GPU"):
         try:
             tf.config.experimental.set_memory_growth(gpu, True)
-        except RuntimeError:  # the GPU is in use already, in the way it was first used
+        except RuntimeError:
+            if not tf.config.experimental.get_memory_growth(gpu):
+                _log.warning("TensorFlow uses %s already, and has taken all of its memory", gpu.name)
             return

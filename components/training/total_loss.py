@@ -20,7 +20,8 @@ def loss_of_outputs(
 
     Args:
         outputs: By name: `logits` `(batch, size, size, K)`, and perhaps others `(batch, size / s, size / s, K)`, whose
-            label is every s-th row and column of `label`.
+            label is that of the pixel in the middle of each of their cells: enlarged about the cells' middles, as the
+            networks do it, they then lie on `label`, and not `(s - 1) / 2` pixels beside it.
         label: `(batch, size, size)` integer class ids.
         options: Which losses, with which weights.
         class_weights: `(K,)`, of the losses that are a mean over pixels.
@@ -34,7 +35,8 @@ def loss_of_outputs(
     for name, logits in outputs.items():
         if name != LOGITS:
             step = label.shape[1] // logits.shape[1]
-            total = total + options.auxiliary * loss_of_logits(logits, label[:, ::step, ::step], options, class_weights)
+            middle = slice(step // 2, None, step)
+            total += options.auxiliary * loss_of_logits(logits, label[:, middle, middle], options, class_weights)
     return total
 
 

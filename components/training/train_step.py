@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from components.training.learner import Learner
 from components.training.networks import LOGITS
+from components.training.strategy import placed
 
 LossOfOutputs = Callable[[dict[str, Any], Any], Any]
 """From the network's outputs by name and the label to a scalar."""
@@ -46,7 +47,7 @@ def train_step(learner: Learner, loss_of_outputs: LossOfOutputs, *, jit_compile:
         return loss
 
     if replicas == 1:
-        on_one_device: TrainStep = tf.function(step, jit_compile=jit_compile)
+        on_one_device: TrainStep = tf.function(placed(strategy, step), jit_compile=jit_compile)
         return on_one_device
 
     # Talk between replicas cannot be compiled.

@@ -14,6 +14,7 @@ import os
 from typing import Any, NamedTuple
 
 import keras_tuner
+import tensorflow as tf
 from keras_tuner.engine import base_tuner
 from keras_tuner.errors import FailedTrialError, FatalError
 
@@ -23,7 +24,8 @@ from components.errors import ConfigError, DataError, TrainingError
 from components.training.diverged import DivergedError
 from components.training.network_fit import check_network
 from components.training.run_fn import TrainerConfig, parsed_config, training_key
-from components.training.strategy import worker_count
+from components.training.state import best_epoch
+from components.training.strategy import open_strategy, worker_count
 from components.training.train import train
 from components.training.tuned import LEARNING_RATE, LOSS, WIDTH, with_values
 from components.training.tuning_options import TuningOptions
@@ -54,12 +56,19 @@ class TrainingTuner(base_tuner.BaseTuner):
         config: What is trained, and what is searched.
         train_files, eval_files: Uncompressed TFRecord files.
         folder: Where trials are kept.
+        strategy: Where the trials compute.
     """
 
     def __init__(
-        self, config: TunerConfig, train_files: tuple[str, ...], eval_files: tuple[str, ...], folder: str
+        self,
+        config: TunerConfig,
+        train_files: tuple[str, ...],
+        eval_files: tuple[str, ...],
+        folder: str,
+        strategy: tf.distribute.Strategy,
     ) -> None:
         self._config = config
+        self._strategy = strategy
         self._files = (train_files, eval_files)
         self._folder = folder
         self._statistics = split_statistics(train_files, config.record_format)
@@ -100,7 +109,7 @@ class TrainingTuner(base_tuner.BaseTuner):
             print(f"trial {int(trial.trial_id) + 1}: {score}  {_said(trial)}")
 
     def run_trial(self, trial: Any, *_args: Any, **_kwargs: Any) -> dict[str, float]:
-        """Trains with the drawn settings; gives the eval mean IoU after the last step."""
+        """Trains with the drawn settings; gives the eval mean IoU of the network that such a training exports."""
         print(f"trial {int(trial.trial_id) + 1} of {self._config.tuning.trials}: {_said(trial)}", flush=True)
         try:
             return self._measured(trial)
@@ -125,8 +134,10 @@ class TrainingTuner(base_tuner.BaseTuner):
             training,
             os.path.join(self._folder, key),  # noqa: PTH118 the folder may be s3://
             statistics=self._statistics,
+            strategy=self._strategy,
         )
-        return {_OBJECTIVE: trained.history[-1].eval_mean_iou or 0.0}
+        best = best_epoch(trained.history) if training.export == "best" else None
+        return {_OBJECTIVE: (best or trained.history[-1]).eval_mean_iou or 0.0}
 
     def load_model(self, trial: Any) -> None:
         """Trials are for their settings: the Trainer trains anew, and longer."""
@@ -174,7 +185,8 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
         fn_args: A `tfx.components.FnArgs`.
 
     Raises:
-        ConfigError: If `custom_config` has a wrong or an unknown key, or TF_CONFIG names several workers.
+        ConfigError: If `custom_config` has a wrong or an unknown key, TF_CONFIG names several workers, or there is no
+            GPU where one is asked for.
         DataError: If the train or the eval split has no records or no labels.
         NetworkError: If the network cannot take the patch size or the bands.
     """
@@ -186,6 +198,8 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
             "one machine, or no search",
             "unset TF_CONFIG for the search, or remove tuning and write what it found into network and training",
         )
+    # Before anything is computed: how a GPU's memory is taken, and whether one is seen, is settled then.
+    strategy = open_strategy(config.training)
     files = record_files(fn_args.train_files), record_files(fn_args.eval_files)
     statistics = []
     for split, found in zip(("train", "eval"), files, strict=True):
@@ -201,4 +215,4 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
     decides = training_key(config, statistics[0], statistics[1].fingerprint) + config.tuning.model_dump_json()
     name = f"tuning-{hashlib.sha256(decides.encode()).hexdigest()[:24]}"
     folder = os.path.join(config.checkpoint_base, name)  # noqa: PTH118
-    return TunerFnResult(TrainingTuner(config, *files, folder), {})
+    return TunerFnResult(TrainingTuner(config, *files, folder, strategy), {})

@@ -207,14 +207,14 @@ def test_losses_are_added_with_their_weights():
     assert float(loss_of_logits(logits, label, options, WEIGHTS)) == pytest.approx(expected, rel=2e-5)
 
 
-def test_further_outputs_are_held_against_every_sth_pixel_of_the_label():
+def test_further_outputs_are_held_against_the_label_in_the_middle_of_each_cell():
     logits, label = sample(6)
     quarter, (half, _) = sample(8)[0][:, :3, :3], sample(9)
     label = label[:, :4, :6]
     outputs = {"logits": logits[:, :4, :6], "auxiliary_2": quarter[:, :2, :3], "auxiliary_a": half[:, :4, :6]}
     options = LossOptions(cross_entropy=1, auxiliary=0.3)
     expected = oracle("cross entropy", outputs["logits"], label) + 0.3 * (
-        oracle("cross entropy", outputs["auxiliary_2"], label[:, ::2, ::2])
+        oracle("cross entropy", outputs["auxiliary_2"], label[:, 1::2, 1::2])
         + oracle("cross entropy", outputs["auxiliary_a"], label)
     )
     assert float(loss_of_outputs(outputs, label, options, WEIGHTS)) == pytest.approx(expected, rel=2e-5)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.components.training.test_network_contract import SLOW, VARIANTS, build, images
+from tests.components.training.test_network_contract import VARIANTS, build, images
 
 ROOT = Path(__file__).parents[3]
 BESIDE = ROOT / ".jax"
@@ -48,7 +48,7 @@ def run_on_jax(folder: Path, with_gradients: Sequence[str]) -> None:
     reason="JAX is neither installed nor in the folder .jax (.ci/run puts it there); it is no dependency",
 )
 def test_jax_finds_the_same_logits_and_gradients(tmp_path: Path):
-    networks = {name: saved(name, tmp_path) for name in VARIANTS if name not in SLOW}
+    networks = {name: saved(name, tmp_path) for name in VARIANTS}
     run_on_jax(tmp_path, SAME_GRADIENTS)
     for name, network in networks.items():
         expected = network(images(1), training=False).numpy()

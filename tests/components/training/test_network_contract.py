@@ -228,9 +228,7 @@ def test_the_saved_model_says_what_the_network_says(name: str, tmp_path: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", ["segnet kernels and scales", "corrected", "vfusenet", "unet", "pspnet", "deeplabv3plus mobilenet"]
-)
+@pytest.mark.parametrize("name", VARIANTS)
 def test_a_training_step_compiles_with_xla(name: str):
     network = build(name)
 

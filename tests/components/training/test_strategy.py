@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from components.errors import ConfigError, TrainingError
 from components.training.options import TrainingOptions
-from components.training.strategy import is_chief, open_strategy
+from components.training.strategy import is_chief, open_strategy, placed
 
 ROOT = Path(__file__).parents[3]
 SCRIPT = Path(__file__).with_name("distributed_training.py")
@@ -116,6 +116,16 @@ def test_memory_of_gpus_is_taken_as_it_is_needed_and_a_gpu_that_is_not_wanted_is
     monkeypatch.setattr(tf.config, "set_visible_devices", too_late)
     monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: ["a GPU"])
     assert isinstance(open_strategy(TrainingOptions(device="cpu")), tf.distribute.OneDeviceStrategy)
+
+
+def test_a_strategy_of_one_device_computes_there_too():
+    def where(strategy: tf.distribute.Strategy) -> list[str]:
+        function = tf.function(placed(strategy, lambda x: tf.matmul(x, x)))
+        graph = function.get_concrete_function(tf.TensorSpec((2, 2))).graph
+        return [operation.device for operation in graph.get_operations() if operation.type == "MatMul"]
+
+    assert where(tf.distribute.OneDeviceStrategy("/cpu:0")) == ["/job:localhost/replica:0/task:0/device:CPU:0"]
+    assert where(tf.distribute.get_strategy()) == [""]
 
 
 def test_a_cluster_needs_its_description(monkeypatch):

@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_tuner.engine import trial as trials
 
 from components.classes import VOID_ID
+from components.dataset.statistics import split_statistics
 from components.errors import ConfigError, DataError, TrainingError
 from components.records.patch_example import encode_patch
 from components.training.diverged import DivergedError
@@ -145,6 +146,42 @@ def test_an_error_that_is_not_of_the_settings_ends_the_search(fn_args, no_traini
         tuner.search()
     # Mended, the same search goes on with that trial.
     assert len(drawn(fn_args())) == 3
+
+
+@pytest.mark.parametrize(("export", "score"), [("last", 0.2), ("best", 0.7)])
+def test_a_trial_is_as_good_as_the_network_that_it_would_export(fn_args, monkeypatch, export: str, score: float):
+    args = fn_args(trials=1)
+    args.custom_config["training"]["export"] = export
+    history = [SimpleNamespace(eval_mean_iou=quality) for quality in (0.4, 0.7, 0.2)]
+    monkeypatch.setattr("components.training.tuner_fn.train", lambda *_, **__: SimpleNamespace(history=history))
+    tuner, fit_kwargs = tuner_fn(args)
+    tuner.search(**fit_kwargs)
+    assert tuner.oracle.get_best_trials(1)[0].score == score
+
+
+def test_devices_are_set_up_before_anything_is_computed_and_every_trial_computes_there(fn_args, monkeypatch):
+    happened: list[object] = []
+    strategy = tf.distribute.get_strategy()
+
+    def train(*_args: object, **kwargs: object) -> SimpleNamespace:
+        happened.append(kwargs["strategy"])
+        return SimpleNamespace(history=[SimpleNamespace(eval_mean_iou=0.5)])
+
+    def opened(_training: object) -> tf.distribute.Strategy:
+        happened.append("devices")
+        return strategy
+
+    def counted(*arguments: object) -> object:
+        happened.append("computed")
+        return split_statistics(*arguments)
+
+    monkeypatch.setattr("components.training.tuner_fn.train", train)
+    monkeypatch.setattr("components.training.tuner_fn.open_strategy", opened)
+    monkeypatch.setattr("components.training.tuner_fn.split_statistics", counted)
+    tuner, fit_kwargs = tuner_fn(fn_args(trials=2))
+    tuner.search(**fit_kwargs)
+    assert happened[:2] == ["devices", "computed"]
+    assert [each for each in happened if not isinstance(each, str)] == [strategy, strategy]
 
 
 def test_without_a_search_nothing_changes(fn_args):
