@@ -22,9 +22,9 @@ def split(tmp_path_factory, patches, write_patches, record_format):
     return index_records([path]), record_format, split_statistics([path], record_format)
 
 
-def batches(split, augmentation=AS_IT_IS, *, batch_size=3, start_step=0, stop_step=7, sampling="uniform"):
+def batches(split, augmentation=AS_IT_IS, *, batch_size=3, seed=5, start_step=0, stop_step=7, sampling="uniform"):
     dataset = training_batches(
-        *split, augmentation, batch_size=batch_size, seed=5, start_step=start_step, stop_step=stop_step,
+        *split, augmentation, batch_size=batch_size, seed=seed, start_step=start_step, stop_step=stop_step,
         sampling=sampling,
     )  # fmt: skip
     return [(image.numpy(), label.numpy()) for image, label in dataset]
@@ -53,6 +53,43 @@ def test_a_resumed_run_sees_what_an_unbroken_one_sees(split, start: int, samplin
     for (image, label), (image_again, label_again) in zip(unbroken, resumed, strict=True):
         np.testing.assert_array_equal(image, image_again)
         np.testing.assert_array_equal(label, label_again)
+
+
+each_variation = pytest.mark.parametrize(
+    "asked",
+    [{"rotation": 30.0}, {"scale": 0.5}, {"channel_dropout": 1.0}, {"cutout": 0.25}],
+    ids=lambda keys: next(iter(keys)),
+)
+
+
+@each_variation
+def test_what_is_asked_of_every_patch_reaches_every_batch(split, asked: dict[str, float]):
+    varied = batches(split, AS_IT_IS.model_copy(update=asked))
+    (images, labels), (plain_images, plain_labels) = (
+        [np.concatenate(part) for part in zip(*seen, strict=True)] for seen in (varied, batches(split))
+    )
+    assert (images.dtype, labels.dtype) == (plain_images.dtype, plain_labels.dtype)
+    assert (images != plain_images).any(axis=(1, 2, 3)).all()
+    assert set(np.unique(labels)) <= {0, 1, 2, VOID_ID}
+    # Labels move with the pixels, and a hole's are void; a band that is gone costs none.
+    assert (labels != plain_labels).any() == ("channel_dropout" not in asked)
+
+
+@each_variation
+def test_a_patch_is_varied_anew_in_each_step_and_alike_with_an_equal_seed(
+    tmp_path, make_patch, write_patches, record_format, asked: dict[str, float]
+):
+    path = write_patches(tmp_path / "train", [make_patch(0)])
+    alone = index_records([path]), record_format, split_statistics([path], record_format)
+    options = AS_IT_IS.model_copy(update=asked)
+
+    def images(seed: int) -> list[np.ndarray]:
+        return [image for image, _ in batches(alone, options, batch_size=8, seed=seed, stop_step=2)]
+
+    (first, second), again, (other, _) = images(5), images(5), images(6)
+    assert (first != second).any()
+    assert (first != other).any()
+    np.testing.assert_array_equal(again, [first, second])
 
 
 def test_class_balanced_batches_are_drawn_by_the_records_own_fractions(

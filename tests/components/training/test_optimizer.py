@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from components.encoders.batch_norm import BatchNorm
 from components.training.optimizer import build_optimizer
 from components.training.options import TrainingOptions
 from components.training.schedule import WarmupDecay
@@ -37,6 +38,35 @@ def test_weight_decay_shrinks_kernels_only(name: str):
     optimizer.apply([np.zeros(v.shape, np.float32) for v in layer.trainable_variables], layer.trainable_variables)
     np.testing.assert_allclose(layer.kernel, kernel * (1 - 0.1 * 0.5), rtol=1e-5)
     np.testing.assert_array_equal(layer.bias, [1, 1])
+
+
+@pytest.mark.parametrize("norm", [keras.layers.BatchNormalization, BatchNorm], ids=["keras", "ours"])
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("kind", ["decoupled", "l2"])
+def test_weight_decay_leaves_normalisations_and_biases_alone(
+    norm: type[keras.layers.BatchNormalization], name: str, kind: str
+):
+    model = keras.Sequential(
+        [
+            keras.Input((4, 4, 1)),
+            keras.layers.Conv2D(2, 3, kernel_initializer="ones", bias_initializer="ones"),
+            norm(beta_initializer="ones"),
+            keras.layers.DepthwiseConv2D(2, depthwise_initializer="ones", bias_initializer="ones"),
+        ]
+    )
+    options = TrainingOptions(
+        steps=10, optimizer=name, learning_rate=0.1, weight_decay=0.5, weight_decay_kind=kind, schedule="constant"
+    )
+    optimizer = build_optimizer(options, 10)
+    variables = model.trainable_variables
+    optimizer.build(variables)
+    for _ in range(2):
+        optimizer.apply([np.zeros(v.shape, np.float32) for v in variables], variables)
+    shrunk = [bool((v.numpy() < 1).all()) for v in variables]
+    as_it_was = [bool((v.numpy() == 1).all()) for v in variables]
+    # Kernel and bias, gamma and beta, kernel and bias.
+    assert shrunk == [True, False, False, False, True, False]
+    assert as_it_was == [not value for value in shrunk]
 
 
 @pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
@@ -122,6 +152,26 @@ def test_half_precision_scales_the_loss_and_skips_a_step_that_overflows():
     assert float(optimizer.scale_loss(1.0)) == scale / 2
     optimizer.apply([np.full((1, 1), scale / 2, np.float32)], layer.trainable_variables)
     assert float(layer.kernel[0, 0]) == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize(
+    ("gradients", "movements"), [((3.0, 4.0), (-0.6, -0.8)), ((0.03, 0.04), (-0.03, -0.04))], ids=["long", "short"]
+)
+def test_half_precision_clips_gradients_free_of_the_scale(gradients: tuple[float, ...], movements: tuple[float, ...]):
+    layer = keras.layers.Dense(1, kernel_initializer="zeros")
+    layer.build((None, 1))
+    options = TrainingOptions(
+        steps=10, optimizer="sgd", learning_rate=1.0, weight_decay=0, gradient_clip=1.0, schedule="constant",
+        precision="mixed_float16",
+    )  # fmt: skip
+    optimizer = build_optimizer(options, 10)
+    variables = layer.trainable_variables
+    optimizer.build(variables)
+    # Their norm is 5, or 0.05; times the scale either is far beyond 1.
+    scaled = [float(optimizer.scale_loss(gradient)) for gradient in gradients]
+    assert min(scaled) > 100
+    optimizer.apply([np.full(v.shape, g, np.float32) for v, g in zip(variables, scaled, strict=True)], variables)
+    assert [float(v.numpy().ravel()[0]) for v in variables] == pytest.approx(movements, rel=1e-5)
 
 
 def test_settings_that_nothing_heeds_are_refused():

@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,19 @@ def test_memory_of_gpus_is_taken_as_it_is_needed_and_a_gpu_that_is_not_wanted_is
     monkeypatch.setattr(tf.config, "set_visible_devices", too_late)
     monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: ["a GPU"])
     assert isinstance(open_strategy(TrainingOptions(device="cpu")), tf.distribute.OneDeviceStrategy)
+
+
+@pytest.mark.parametrize(("grows", "told"), [(False, True), (True, False)])
+def test_a_gpu_whose_memory_is_taken_already_is_told_of(monkeypatch, caplog, grows: bool, told: bool):
+    def too_late(*_args: object) -> None:
+        raise RuntimeError("Physical devices cannot be modified after being initialized")
+
+    gpu = SimpleNamespace(name="GPU:0")
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [gpu] if kind == "GPU" else [])
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", too_late)
+    monkeypatch.setattr(tf.config.experimental, "get_memory_growth", lambda _gpu: grows)
+    open_strategy(TrainingOptions(strategy="one_device"))
+    assert ("has taken all of its memory" in caplog.text) == told
 
 
 def test_a_strategy_of_one_device_computes_there_too():

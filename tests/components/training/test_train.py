@@ -6,7 +6,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,8 +16,11 @@ import tensorflow as tf
 from components.classes import VOID_ID
 from components.dataset.patch_dataset import step_records
 from components.dataset.statistics import split_statistics
+from components.encoders.style import LayerStyle, conv_norm_relu
 from components.errors import ConfigError, DataError, NetworkError, TrainingError
+from components.pspnet import network as pspnet
 from components.records.patch_example import encode_patch
+from components.training.networks import build_network
 from components.training.options import NetworkOptions, TrainingOptions
 from components.training.train import TrainedNetwork, train
 
@@ -42,10 +47,12 @@ class FatalStream(io.StringIO):
 
 @pytest.fixture(scope="module")
 def run(records_folder, record_format) -> Callable[..., TrainedNetwork]:
-    def run_in(folder: Path, options: TrainingOptions = OPTIONS, **kwargs: object) -> TrainedNetwork:
+    def run_in(
+        folder: Path, options: TrainingOptions = OPTIONS, network: NetworkOptions = TINY, **kwargs: object
+    ) -> TrainedNetwork:
         files = ([str(records_folder / f"{split}-00000-of-00001")] for split in ("train", "eval"))
         kwargs.setdefault("stream", io.StringIO())
-        return train(*files, record_format, TINY, options, str(folder), **kwargs)
+        return train(*files, record_format, network, options, str(folder), **kwargs)
 
     return run_in
 
@@ -106,6 +113,31 @@ def test_a_resumed_training_ends_as_an_unbroken_one(run, tmp_path, changes):
     assert measured(resumed) == measured(unbroken)
     if changes is HALF:
         assert has_learnt_at_a_lower_scale(tmp_path / "unbroken")
+
+
+@pytest.fixture
+def small_pspnet(monkeypatch) -> NetworkOptions:
+    """PSPNet with its drop-out and its auxiliary classifier, but one level of pyramid on an encoder of two layers."""
+
+    def features(_name: str, image: Any, style: LayerStyle, **_kwargs: object) -> dict[int, Any]:
+        image = keras.layers.AveragePooling2D(8, dtype=style.dtype)(image)
+        half_way = conv_norm_relu(image, 8, 1, "encoder_conv1", style)
+        return {16: half_way, 32: conv_norm_relu(half_way, 8, 1, "encoder_conv2", style)}
+
+    monkeypatch.setattr(pspnet, "encoder_features", features)
+    monkeypatch.setattr(pspnet, "BINS", (1,))
+    return NetworkOptions(name="pspnet", width=1 / 32, deep_supervision=True)
+
+
+@pytest.mark.parametrize("changes", [{"optimizer": "sgd"}, {"ema": 0.8, "export": "best"}], ids=["last", "average"])
+def test_drop_out_and_further_outputs_are_resumed_too(run, small_pspnet, tmp_path, changes):
+    options = OPTIONS.model_copy(update=changes)
+    unbroken = run(tmp_path / "unbroken", options, small_pspnet)
+    with pytest.raises(Killed):
+        run(tmp_path / "killed", options, small_pspnet, stream=FatalStream("step 6/8"))
+    resumed = run(tmp_path / "killed", options, small_pspnet)
+    assert_equal_weights(resumed, unbroken)
+    assert measured(resumed) == measured(unbroken)
 
 
 def measured(trained: TrainedNetwork) -> list[tuple[object, ...]]:
@@ -339,6 +371,20 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_computed(record_fo
     with pytest.raises(NetworkError, match="patches of 40 px"):
         train([str(records_folder / "train-00000-of-00001")], [], odd, TINY, OPTIONS, str(tmp_path))
     assert not list(tmp_path.iterdir())
+
+
+def test_an_encoder_at_rate_0_stays_as_it_is_while_the_rest_learns(
+    run, small_pspnet, record_format, tmp_path: Path
+) -> None:
+    options = OPTIONS.model_copy(update={"steps": 3, "encoder_learning_rate_factor": 0.0})
+    learnt = run(tmp_path, options, small_pspnet).model
+    started = build_network(small_pspnet, record_format, [0.0, 0.0], [1.0, 1.0], seed=options.seed)
+    moved = {
+        after.path: bool((after.numpy() != before.numpy()).any())
+        for before, after in zip(started.trainable_variables, learnt.trainable_variables, strict=True)
+    }
+    assert moved == {path: not path.startswith("encoder_") for path in moved}
+    assert set(moved.values()) == {True, False}
 
 
 @pytest.mark.usefixtures("small_network")
