@@ -1,6 +1,7 @@
 """The typed configuration of one data set: every key of the YAML file, validated at once."""
 
 import re
+from collections.abc import Mapping
 
 from pydantic import Field, field_validator, model_validator
 
@@ -13,6 +14,7 @@ from components.geo.label_options import ColorLabels, LabelOptions, VectorLabels
 from components.geo.patches import PatchOptions
 from components.geo.zones import ZoneOptions
 from components.label_validation.options import ValidationOptions
+from components.mapping.map_options import Augment, Blend, MapOptions
 from components.options import Options
 from components.publishing.model_card_options import ModelCardOptions
 from components.training.network_fit import check_batch, check_network
@@ -50,13 +52,21 @@ class PublishOptions(Options):
     """What the model card says that no program can know."""
 
 
-class MapOptions(Options):
-    """Which tiles are predicted to maps through the server at the end of a run, and how."""
+class RunMapOptions(Options):
+    """Which tiles are predicted to maps at the end of a run, and how. Whole tiles are evaluated in the same way."""
 
     tiles: tuple[str, ...] | None = None
     """Tile ids; None takes the first tile of the evaluated split."""
     overlap: float = Field(default=0.25, ge=0, lt=0.95)
     """Share of a patch that its neighbour covers again."""
+    blend: Blend = "hann"
+    """What counts where patches overlap: as `eoseg predict --blend`."""
+    augment: Augment = "none"
+    """`flips` takes the mean over 4 mirror images, `d4` over quarter turns too (8), for as many times the work."""
+
+    def making(self, rasters: Mapping[str, str] | None = None) -> MapOptions:
+        """How maps are made; `rasters`: the tile's further rasters by name."""
+        return MapOptions(overlap=self.overlap, blend=self.blend, augment=self.augment, rasters=dict(rasters or {}))
 
 
 class Config(Options):
@@ -86,7 +96,7 @@ class Config(Options):
     evaluation: EvaluationOptions = EvaluationOptions()
     publish: PublishOptions = PublishOptions()
     batching: BatchingOptions = BatchingOptions()
-    maps: MapOptions = MapOptions()
+    maps: RunMapOptions = RunMapOptions()
     beam: BeamOptions = BeamOptions()
     metadata: MetadataOptions = MetadataOptions()
     kubeflow: KubeflowOptions = KubeflowOptions()

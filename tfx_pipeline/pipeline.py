@@ -24,7 +24,6 @@ from components.evaluation.map_evaluator.options import MapEvaluatorOptions
 from components.evaluation.model_gates.component import ModelGates
 from components.file_systems import arguments_for_workers
 from components.label_validation.component import LabelValidator
-from components.mapping.map_options import MapOptions
 from components.publishing.component import VersionPusher
 from components.publishing.model_card_options import CardRequest
 from components.records.component import TileExampleGen
@@ -166,7 +165,7 @@ def build_pipeline(config: Config, data: DataSet, places: Places, *, any_driver:
             table=config.table,
             labels=config.label_options,
             tiles=TileEvaluationOptions(
-                maps=MapOptions(overlap=config.maps.overlap), counting=config.evaluation.counting, zones=config.zones
+                maps=config.maps.making(), counting=config.evaluation.counting, zones=config.zones
             ),
             bootstrap=config.evaluation.bootstrap,
             ignored=config.evaluation.ignored,

@@ -86,7 +86,7 @@ def predict_maps(config: Config, data: DataSet, places: Places, outcome: Outcome
     """Starts the model server on the served folder and predicts the configured tiles through it."""
     from serving.client import SegmentationClient
     from serving.deploy.start_server import start_server
-    from serving.predict_map import MapOptions, predict_map
+    from serving.predict_map import predict_map
 
     maps = {}
     base = places.model_base / config.publish.model_name
@@ -97,8 +97,7 @@ def predict_maps(config: Config, data: DataSet, places: Places, outcome: Outcome
         for tile, source in data.mapped_tiles(config).items():
             path = places.maps / f"{tile}-v{outcome.version}.tif"
             path.parent.mkdir(parents=True, exist_ok=True)
-            options = MapOptions(overlap=config.maps.overlap, rasters=source.rasters)
-            maps[tile] = predict_map(source.image, path, client, options).path
+            maps[tile] = predict_map(source.image, path, client, config.maps.making(source.rasters)).path
     return maps
 
 

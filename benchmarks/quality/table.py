@@ -37,7 +37,8 @@ def as_markdown(rows: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> st
     for row in rows:
         both = [_with_spread(row, OVERALL_ACCURACY), _with_spread(row, MEAN_IOU)]
         each = [_shown(row["figures"][class_figure("iou", name)]) for name in classes]
-        cost = [f"{row['parameters'] / 1e6:.2f} M", f"{row['cpu_seconds']:.0f} s", str(len(row["seeds"]))]
+        spent = "resumed" if row["cpu_seconds"] is None else f"{row['cpu_seconds']:.0f} s"
+        cost = [f"{row['parameters'] / 1e6:.2f} M", spent, str(len(row["seeds"]))]
         lines.append("| " + " | ".join([row["variant"], *both, *each, *cost]) + " |")
     return "\n".join(lines)
 

@@ -23,7 +23,6 @@ from components.evaluation.figures import figures
 from components.evaluation.saved_model_scorer import SavedModelScorer
 from components.geo.labels import LabelDecoder
 from components.label_validation.parts import by_tile
-from components.mapping.map_options import MapOptions
 from components.options import Options
 from components.records.write_tile import IngestOptions, plan_strips, record_file, write_strip
 from components.training.run_fn import RESULT_VERSION
@@ -42,10 +41,13 @@ def main(plan_file: str, variant_name: str, seed: str, workdir: str) -> None:
     data = find_data_set(config, places_of(config))
     folder = Path(workdir)
     decides = [config.data, config.table, config.label_options, config.patches, config.network, config.training]
-    key = _digest(data, *decides, MapOptions(overlap=config.maps.overlap), plan.scored, RESULT_VERSION)
-    result = folder / "results" / f"{key}.json"
+    trained_as = _digest(data, *decides, RESULT_VERSION)
+    scored_as = _digest(data, *decides, config.maps.making(), plan.scored, RESULT_VERSION)
+    result = folder / "results" / f"{scored_as}.json"
     if not result.is_file():
         files = write_records(config, data, folder / "records")
+        checkpoints = folder / "checkpoints" / trained_as
+        resumed = checkpoints.is_dir()
         started = time.process_time()
         trained = train(
             files["train"],
@@ -53,7 +55,7 @@ def main(plan_file: str, variant_name: str, seed: str, workdir: str) -> None:
             record_format(config, data),
             config.network,
             config.training,
-            str(folder / "checkpoints" / key),
+            str(checkpoints),
         )
         cpu_seconds = time.process_time() - started
         confusion = score(config, data, trained, plan.scored)
@@ -62,7 +64,8 @@ def main(plan_file: str, variant_name: str, seed: str, workdir: str) -> None:
             "seed": int(seed),
             "parameters": trained.model.count_params(),
             "training_seconds": round(trained.history[-1].seconds, 1),
-            "cpu_seconds": round(cpu_seconds, 1),  # with the eval split's passes; of this process, if it was resumed
+            # With the eval split's passes. What a killed process had spent is not known.
+            "cpu_seconds": None if resumed else round(cpu_seconds, 1),
             "classes": list(config.table.names),
             "confusion": confusion,
             "figures": {name: None if value != value else round(value, 5) for name, value in found.items()},
@@ -100,7 +103,7 @@ def write_records(config: Config, data: DataSet, folder: Path) -> dict[str, list
 def score(config: Config, data: DataSet, trained: TrainedNetwork, split: str) -> list[list[int]]:
     """The confusion matrix of a split's whole tiles, predicted as maps are: row = truth, column = prediction."""
     labels = LabelDecoder(config.table, config.label_options)
-    options = TileEvaluationOptions(maps=MapOptions(overlap=config.maps.overlap), counting=config.evaluation.counting)
+    options = TileEvaluationOptions(maps=config.maps.making(), counting=config.evaluation.counting)
     parts = [tile for tile in data.tiles if tile.split == split]
     with tempfile.TemporaryDirectory() as folder:
         export_saved_model(trained.model, record_format(config, data), folder)

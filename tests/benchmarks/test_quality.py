@@ -37,6 +37,12 @@ def test_one_seed_has_no_spread_and_an_absent_class_no_figure() -> None:
     assert as_markdown([row], ["car"]).splitlines()[-1] == "| a | 0.500 | 0.200 | absent | 1.50 M | 20 s | 1 |"
 
 
+def test_a_resumed_training_tells_no_processor_time() -> None:
+    resumed = {**result(0, 0.2, (1.0,)), "cpu_seconds": None}
+    assert as_markdown([summary("a", [resumed])], ["car"]).splitlines()[-1].endswith("| 1.50 M | resumed | 1 |")
+    assert summary("a", [resumed, result(1, 0.4, (1.0,))])["cpu_seconds"] == 20.0
+
+
 def test_a_curve_ends_with_the_shortest_training_and_leaves_out_what_was_not_measured() -> None:
     points = curve([result(0, 0.2, (3.0, 1.0)), result(1, 0.4, (1.0,))])
     assert points == [{"step": 10, "seconds": 1.0, "loss": 2.0, "eval_mean_iou": 0.3}]

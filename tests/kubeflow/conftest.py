@@ -34,4 +34,5 @@ def compiled_documents(tmp_path_factory: pytest.TempPathFactory) -> list[dict[st
     folder: Path = tmp_path_factory.mktemp("compiled")
     write_tiles(folder)
     (folder / "tiny.yaml").write_text(yaml.safe_dump(tiny_config(folder, **FULL)))
-    return compiled(load_config(str(folder / "tiny.yaml"), workdir=str(folder / "work")))
+    config = load_config(str(folder / "tiny.yaml"), ["maps.augment=flips"], workdir=str(folder / "work"))
+    return compiled(config)
