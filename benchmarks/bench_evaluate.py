@@ -14,16 +14,21 @@ import argparse
 import json
 import os
 import statistics
+import sys
 import tempfile
 import time
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the benchmarks are not installed
+
 import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
+
+from benchmarks.arguments import overlap_share, positive_float, positive_int
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -35,12 +40,12 @@ def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", help="a SavedModel of three bands in uint8; else an untrained SegNet")
-    parser.add_argument("--side", type=int, default=1536, help="of the tile, in pixels")
-    parser.add_argument("--patch", type=int, default=256)
-    parser.add_argument("--width", type=float, default=0.25, help="of the untrained SegNet")
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--overlap", type=float, default=0.25)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--side", type=positive_int, default=1536, help="of the tile, in pixels")
+    parser.add_argument("--patch", type=positive_int, default=256)
+    parser.add_argument("--width", type=positive_float, default=0.25, help="of the untrained SegNet")
+    parser.add_argument("--batch", type=positive_int, default=8)
+    parser.add_argument("--overlap", type=overlap_share, default=0.25)
+    parser.add_argument("--repeats", type=positive_int, default=3)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         print(json.dumps(measure(arguments, Path(folder))))

@@ -9,12 +9,15 @@ import argparse
 import json
 import multiprocessing
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the benchmarks are not installed
 
 import apache_beam as beam
 import numpy as np
@@ -23,6 +26,7 @@ import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 from rasterio.windows import Window
 
+from benchmarks.arguments import positive_int
 from components.classes import ClassTable, ColorDecoder, LandClass, encode_colors
 from components.geo.bands import BandSet
 from components.geo.patches import PatchOptions
@@ -138,12 +142,14 @@ def alone(work: Callable[..., Any], *arguments: Any) -> Any:
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--side", type=int, default=6000, help="pixels a side of the tile")
-    parser.add_argument("--size", type=int, default=256, help="pixels a side of a patch")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--tiles", type=int, default=12, help="tiles that two workers share")
-    parser.add_argument("--large-side", type=int, default=12000, help="a larger tile, for the peak memory")
-    parser.add_argument("--many-side", type=int, default=1536, help="pixels a side where 1, 10 and 100 tiles are timed")
+    parser.add_argument("--side", type=positive_int, default=6000, help="pixels a side of the tile")
+    parser.add_argument("--size", type=positive_int, default=256, help="pixels a side of a patch")
+    parser.add_argument("--rounds", type=positive_int, default=3)
+    parser.add_argument("--tiles", type=positive_int, default=12, help="tiles that two workers share")
+    parser.add_argument("--large-side", type=positive_int, default=12000, help="a larger tile, for the peak memory")
+    parser.add_argument(
+        "--many-side", type=positive_int, default=1536, help="pixels a side where 1, 10 and 100 tiles are timed"
+    )
     arguments = parser.parse_args()
     size = arguments.size
     with tempfile.TemporaryDirectory() as name:

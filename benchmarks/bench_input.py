@@ -14,6 +14,7 @@ object.
 
 import argparse
 import json
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -21,10 +22,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the benchmarks are not installed
+
 import numpy as np
 import tensorflow as tf
 from affine import Affine
 
+from benchmarks.arguments import positive_float, positive_int
 from components.classes import ClassTable, LandClass
 from components.dataset.augment_options import AugmentOptions
 from components.dataset.patch_dataset import Stage, staged_batches, training_stages
@@ -117,12 +121,14 @@ def timed(work: Callable[[], Any], seconds: float) -> tuple[float, float]:
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--records", type=int, default=256)
-    parser.add_argument("--size", type=int, default=256, help="pixels a side of a patch")
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--width", type=float, default=0.25)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each in a round; equal, so that noise is fair")
+    parser.add_argument("--records", type=positive_int, default=256)
+    parser.add_argument("--size", type=positive_int, default=256, help="pixels a side of a patch")
+    parser.add_argument("--batch", type=positive_int, default=8)
+    parser.add_argument("--width", type=positive_float, default=0.25)
+    parser.add_argument("--rounds", type=positive_int, default=5)
+    parser.add_argument(
+        "--seconds", type=positive_float, default=2.0, help="of each in a round; equal, so that noise is fair"
+    )
     arguments = parser.parse_args()
     table = ClassTable(classes=tuple(LandClass(name=f"class {i}", color=(i, i, i)) for i in range(CLASSES)))
     record_format = RecordFormat(patch_size=arguments.size, bands=("red", "green", "blue"), dtype="uint8", table=table)

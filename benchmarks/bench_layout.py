@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the benchmarks a
 
 import tensorflow as tf
 
+from benchmarks.arguments import positive_float, positive_int
 from benchmarks.train_speed.measure import ratio, take_turns
 
 CHANNELS = (64, 128, 256, 512, 512)
@@ -51,10 +52,10 @@ def convolution(batch: int, side: int, channels: tuple[int, int], *, first: bool
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--width", type=float, default=0.25)
-    parser.add_argument("--size", type=int, default=128, help="of a patch in pixels (default 128)")
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--width", type=positive_float, default=0.25)
+    parser.add_argument("--size", type=positive_int, default=128, help="of a patch in pixels (default 128)")
+    parser.add_argument("--batch", type=positive_int, default=8)
+    parser.add_argument("--rounds", type=positive_int, default=9)
     arguments = parser.parse_args()
     stages = [(arguments.size >> i, max(1, int(arguments.width * count))) for i, count in enumerate(CHANNELS)]
     side, width = stages[0]

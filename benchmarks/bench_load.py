@@ -18,19 +18,23 @@ import sys
 import tempfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the benchmarks are not installed
+
+from benchmarks.arguments import positive_float, positive_int
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def main() -> int:
     """Tells the story and prints what came of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=60.0, help="longer where the events take longer")
-    parser.add_argument("--clients", type=int, default=16)
+    parser.add_argument("--seconds", type=positive_float, default=60.0, help="longer where the events take longer")
+    parser.add_argument("--clients", type=positive_int, default=16)
     parser.add_argument("--server", choices=("auto", "stock", "embedded"), default="auto")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep models, log and maps in this new folder")
     arguments = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.path.insert(0, str(ROOT))  # the benchmarks are not installed; the clients' processes need the path, too
+    # Not installed, so the clients' processes need the path, too.
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     from benchmarks.load_story.story import tell_story
 

@@ -10,15 +10,20 @@ float64 over the length of the latter, on even and on confident logits. The last
 import argparse
 import json
 import os
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the benchmarks are not installed
+
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.arguments import positive_int
 from components.training.losses import focal_loss, weighted_cross_entropy
 from components.training.region_losses import lovasz_softmax, soft_dice_loss
 
@@ -54,10 +59,10 @@ def with_gradient(loss: Loss) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, default=128, help="of a patch in pixels (default 128)")
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--classes", type=int, default=5)
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--size", type=positive_int, default=128, help="of a patch in pixels (default 128)")
+    parser.add_argument("--batch", type=positive_int, default=8)
+    parser.add_argument("--classes", type=positive_int, default=5)
+    parser.add_argument("--rounds", type=positive_int, default=10)
     arguments = parser.parse_args()
     classes = arguments.classes
     weights = np.ones(classes, np.float32)

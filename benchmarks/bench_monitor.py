@@ -9,16 +9,20 @@ prediction. The last line is one JSON object.
 import argparse
 import json
 import statistics
+import sys
 import tempfile
 import time
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the benchmarks are not installed
+
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
+from benchmarks.arguments import positive_int
 from components.classes import ClassTable, LandClass
 from components.contract import ModelContract
 from serving.client_options import ClientOptions
@@ -67,8 +71,8 @@ def write_scene(path: Path, side: int, dtype: str) -> None:
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--side", type=int, default=3000, help="pixels (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="maps of each kind (default: %(default)s)")
+    parser.add_argument("--side", type=positive_int, default=3000, help="pixels (default: %(default)s)")
+    parser.add_argument("--rounds", type=positive_int, default=5, help="maps of each kind (default: %(default)s)")
     parser.add_argument("--dtype", choices=("uint8", "uint16", "float32"), default="uint8")
     arguments = parser.parse_args()
     client: Any = CannedClient(arguments.dtype)

@@ -24,10 +24,14 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the benchmarks are not installed
+
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from rasterio.windows import Window
+
+from benchmarks.arguments import overlap_share, positive_float, positive_int
 
 LOOP_STRIDE = 32
 RGB = 3
@@ -203,14 +207,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", nargs="?", default="demo.yaml")
     parser.add_argument("--workdir", default="work/demo", help="of a finished run")
-    parser.add_argument("--side", type=int, default=2048, help="pixels a side of the scene")
-    parser.add_argument("--corner", type=int, default=512, help="pixels a side of what the loop predicts")
-    parser.add_argument("--overlap", type=float, default=0.25)
-    parser.add_argument("--patches", type=int, default=8, help="patches a request, and a batch of the others")
-    parser.add_argument("--concurrency", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--width", type=float, default=0.25, help="of the untrained SegNet")
-    parser.add_argument("--size", type=int, default=256, help="pixels a side of the untrained SegNet's patches")
+    parser.add_argument("--side", type=positive_int, default=2048, help="pixels a side of the scene")
+    parser.add_argument("--corner", type=positive_int, default=512, help="pixels a side of what the loop predicts")
+    parser.add_argument("--overlap", type=overlap_share, default=0.25)
+    parser.add_argument("--patches", type=positive_int, default=8, help="patches a request, and a batch of the others")
+    parser.add_argument("--concurrency", type=positive_int, default=2)
+    parser.add_argument("--rounds", type=positive_int, default=3)
+    parser.add_argument("--width", type=positive_float, default=0.25, help="of the untrained SegNet")
+    parser.add_argument(
+        "--size", type=positive_int, default=256, help="pixels a side of the untrained SegNet's patches"
+    )
     parser.add_argument("--job", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.job:

@@ -14,10 +14,14 @@ import argparse
 import json
 import os
 import statistics
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the benchmarks are not installed
+
+from benchmarks.arguments import positive_float, positive_int
 from serving.batching import BatchingOptions, read_batching_options
 from serving.served_model import ServedModel
 from serving.tuning.candidate_servers import candidate_servers
@@ -139,21 +143,21 @@ def output_figures(row: Measurement, answer_bytes: int) -> dict[str, Any]:
 
 
 def numbers(text: str) -> tuple[int, ...]:
-    return tuple(sorted(int(number) for number in text.split(",")))
+    return tuple(sorted(positive_int(number) for number in text.split(",")))
 
 
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", type=int, default=128, help="pixels a side of a patch")
-    parser.add_argument("--width", type=float, default=0.25, help="of the SegNet, as a share of the paper's")
-    parser.add_argument("--patches", type=int, default=1, help="a request")
+    parser.add_argument("--size", type=positive_int, default=128, help="pixels a side of a patch")
+    parser.add_argument("--width", type=positive_float, default=0.25, help="of the SegNet, as a share of the paper's")
+    parser.add_argument("--patches", type=positive_int, default=1, help="a request")
     parser.add_argument("--clients", type=numbers, default=(1, 4, 16), help="numbers of clients")
     parser.add_argument("--batch-sizes", type=numbers, default=(1, 2, 4, 8, 16, 32), help="of the session calls")
     parser.add_argument("--batching-file", metavar="FILE", help="what `on` is; default: EOSeg's own default")
     parser.add_argument("--server", choices=("auto", "stock", "embedded"), default="auto")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each load in a round")
+    parser.add_argument("--rounds", type=positive_int, default=5)
+    parser.add_argument("--seconds", type=positive_float, default=2.0, help="of each load in a round")
     arguments = parser.parse_args()
     batching = read_batching_options(arguments.batching_file) if arguments.batching_file else BatchingOptions()
     if not batching.enabled:

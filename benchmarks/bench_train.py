@@ -31,6 +31,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the benchmarks are not installed
+
+from benchmarks.arguments import positive_float, positive_int
+
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("time", "memory", "input")
 KINDS = ("usual", "ours", "ours_xla", "ours_bfloat16", "usual_bfloat16")
@@ -114,13 +118,13 @@ def set_threads(threads: int | None) -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--widths", type=float, nargs="+", default=[0.25, 1.0])
-    parser.add_argument("--size", type=int, default=128, help="pixels a side of a patch")
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, help="a round; without it 2, or 1 from width 0.5 on")
-    parser.add_argument("--records", type=int, default=64)
-    parser.add_argument("--threads", type=int, help="of TensorFlow; without it one a core")
+    parser.add_argument("--widths", type=positive_float, nargs="+", default=[0.25, 1.0])
+    parser.add_argument("--size", type=positive_int, default=128, help="pixels a side of a patch")
+    parser.add_argument("--batch", type=positive_int, default=8)
+    parser.add_argument("--rounds", type=positive_int, default=5)
+    parser.add_argument("--steps", type=positive_int, help="a round; without it 2, or 1 from width 0.5 on")
+    parser.add_argument("--records", type=positive_int, default=64)
+    parser.add_argument("--threads", type=positive_int, help="of TensorFlow; without it one a core")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS[:4]))
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     return parser.parse_args()
@@ -131,7 +135,7 @@ def main() -> None:
     arguments = parse()
     given_steps = arguments.steps
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.path.insert(0, str(ROOT))  # the benchmarks are not installed; the processes need the path, too
+    # Not installed, so the processes need the path, too.
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     from benchmarks.train_speed.measure import alone, peak_memory_mb
 

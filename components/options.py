@@ -1,6 +1,29 @@
 """The base of every options object: frozen, typed, unknown keys refused at construction."""
 
-from pydantic import BaseModel, ConfigDict
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+FLOAT32_LARGEST, FLOAT32_SMALLEST = 3.4e38, 1e-37
+
+
+def _in_float32(value: float) -> float:
+    if value and not FLOAT32_SMALLEST <= abs(value) <= FLOAT32_LARGEST:
+        raise ValueError(
+            f"{value:g} is no number in float32, in which this is computed; give 0, or one of a size between "
+            f"{FLOAT32_SMALLEST:g} and {FLOAT32_LARGEST:g}"
+        )
+    return value
+
+
+InFloat32 = AfterValidator(_in_float32)
+"""Of a number that goes into a computation in float32: it must neither become infinite nor vanish there."""
+NonNegativeFloat32 = Annotated[float, Field(ge=0), InFloat32]
+PositiveFloat32 = Annotated[float, Field(gt=0), InFloat32]
+
+INT32_LARGEST = 2**31 - 1
+"""Of numbers that TensorFlow and TFX count in 32 bits."""
 
 
 class Options(BaseModel):
@@ -11,3 +34,28 @@ class Options(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_flag_for_a_number(cls, values: Any) -> Any:
+        # pydantic takes true for 1.
+        for key, value in values.items() if isinstance(values, dict) else ():
+            field = cls.model_fields.get(key)
+            if isinstance(value, bool) and field is not None and _takes_only_numbers(field.annotation):
+                raise ValueError(f"{key} is {str(value).lower()}; give a number")
+        return values
+
+
+def _takes_only_numbers(annotation: Any) -> bool:
+    """Whether a field of this type takes numbers, and no flags."""
+    kinds = _kinds(annotation)
+    return bool(kinds & {int, float}) and bool not in kinds
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """The types that an annotation is made of, unions and `Annotated` taken apart; not what lists and mappings hold."""
+    if get_origin(annotation) is Annotated:
+        return _kinds(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return set().union(*(_kinds(part) for part in get_args(annotation)))
+    return {annotation}

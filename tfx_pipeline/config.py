@@ -14,7 +14,9 @@ from components.geo.label_options import ColorLabels, LabelOptions, VectorLabels
 from components.geo.patches import PatchOptions
 from components.geo.zones import ZoneOptions
 from components.label_validation.options import ValidationOptions
-from components.mapping.map_options import Augment, Blend, MapOptions
+from components.mapping.augmentation import Augment
+from components.mapping.map_options import MapOptions
+from components.mapping.patch_axis import Blend
 from components.options import Options
 from components.publishing.model_card_options import ModelCardOptions
 from components.training.network_fit import check_batch, check_network
@@ -29,7 +31,8 @@ from tfx_pipeline.tile_root import expanded, join
 
 
 class SampleScenesOptions(Options):
-    """Scenes to generate into `data.root` before the run (the demo's data)."""
+    """Scenes to generate before the run, into `scenes` in the working directory, in the place of `data.root` (the
+    demo's data)."""
 
     tiles: int = Field(default=10, ge=2)
     """How many tiles."""
@@ -117,7 +120,9 @@ class Config(Options):
         self.patches.check_classes(table.names)
         self._check_ignore()
         self._check_blocks()
+        self._check_sample_scenes()
         self._check_class_weights()
+        self._check_auxiliary_loss()
         self._check_tuning()
         self._check_network()
         return self
@@ -125,6 +130,13 @@ class Config(Options):
     def _check_ignore(self) -> None:
         if self.data.images and not self.data.ignore and "ignore" in self.labels.model_fields_set:
             raise ValueError("labels.ignore says how the rasters of data.ignore mark pixels; there is no data.ignore")
+
+    def _check_sample_scenes(self) -> None:
+        if self.sample_scenes is not None and self.data.root != type(self.data).model_fields["root"].default:
+            raise ValueError(
+                f"data.root is {self.data.root}, but sample_scenes are generated and taken in its place; remove "
+                "sample_scenes to read your own tiles, or data.root"
+            )
 
     def _check_blocks(self) -> None:
         if self.data.blocks is not None:
@@ -139,10 +151,27 @@ class Config(Options):
 
     def _check_class_weights(self) -> None:
         loss, searched = self.training.loss, self.tuning and self.tuning.losses
-        if isinstance(self.training.class_weights, dict) and not (loss.cross_entropy or loss.focal or searched):
+        if loss.cross_entropy or loss.focal or searched or self.training.class_weights == "none":
+            return
+        for key in ("class_weights", "max_class_weight", "effective_number_beta"):
+            if getattr(self.training, key) != type(self.training).model_fields[key].default:
+                raise ValueError(
+                    f"training.{key} is given, but training.loss has no mean over pixels that class weights could "
+                    "weigh; add cross_entropy or focal to it, or remove the key"
+                )
+
+    def _check_auxiliary_loss(self) -> None:
+        auxiliary = self.training.loss.auxiliary
+        usual = type(self.training.loss).model_fields["auxiliary"].default
+        if auxiliary not in (0, usual) and not self.network.deep_supervision:
             raise ValueError(
-                "training.class_weights are given, but training.loss has no mean over pixels that they could weigh; "
-                "add cross_entropy or focal to it, or remove them"
+                f"training.loss.auxiliary is {auxiliary:g}, but the network has no further outputs to weigh; set "
+                "network.deep_supervision, or remove the key"
+            )
+        if self.network.name == "pspnet" and self.network.deep_supervision and not auxiliary:
+            raise ValueError(
+                "training.loss.auxiliary is 0, which leaves nothing of PSPNet's network.deep_supervision: its further "
+                "output is there to be trained only; give a weight (0.4 is the paper's), or remove the latter"
             )
 
     def _check_tuning(self) -> None:

@@ -88,7 +88,7 @@ def _lay_over(document: dict[str, Any], override: str) -> None:
     if not equals or not key:
         raise ConfigError(f"--set {override}", "--set KEY.KEY=VALUE", "for example --set training.epochs=3")
     try:
-        value = yaml.safe_load(text)
+        value = yaml.load(text, _EachKeyOnce)
     except yaml.YAMLError as error:
         raise ConfigError(f"--set {override}: the value is not YAML: {error}", "a YAML value", "quote it") from error
     place = document

@@ -119,7 +119,7 @@ def build_pipeline(config: Config, data: DataSet, places: Places, *, any_driver:
         "record_format": format_.model_dump(mode="json"),
         "network": config.network.model_dump(mode="json"),
         # Makes another file of the same name another step.
-        "pretrained_digest": weights_digest(config.network.pretrained),
+        "pretrained_digest": weights_digest(config.network.pretrained_path),
         "training": config.training.model_dump(mode="json"),
         "checkpoint_base": str(places.checkpoints),
         "model_name": config.publish.model_name,

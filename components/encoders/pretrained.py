@@ -10,6 +10,7 @@ kernel, which should stay as easy to train as the others, the batch normalisatio
 (`rescaled_norm`).
 """
 
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +93,8 @@ def application_weights(name: str, source: str) -> dict[str, Arrays]:
         try:
             model = application.build(weights=None, include_top=False, input_shape=shape)
             if source.endswith(".keras"):
+                if not zipfile.is_zipfile(source):  # Keras says of such a file that it is not found
+                    raise ValueError("it is damaged, or no file of Keras")
                 wanted = {layer.name for layer in model.layers if layer.weights}
                 model = keras.saving.load_model(source, compile=False)
                 # VGG-19 and ResNet-101 have all layers of VGG-16 and ResNet-50, and more.
@@ -208,7 +211,7 @@ def set_layer(layer: keras.layers.Layer, values: Arrays | None, origin: str) -> 
     """Sets a layer's weights.
 
     Raises:
-        NetworkError: If there are none, or their shapes are others.
+        NetworkError: If there are none, their shapes are others, or a value is not finite.
     """
     shapes = [tuple(weight.shape) for weight in layer.weights]
     if values is None or [value.shape for value in values] != shapes:
@@ -217,6 +220,12 @@ def set_layer(layer: keras.layers.Layer, values: Arrays | None, origin: str) -> 
             f"{origin} do not fit: those of the layer {layer.name} {found}",
             f"shapes {shapes}",
             "use weights of the very same encoder, with network.width 1",
+        )
+    if not all(np.isfinite(value).all() for value in values):
+        raise NetworkError(
+            f"the layer {layer.name} of {origin} holds infinite values or values that are no number",
+            "finite weights",
+            "the training that wrote them had failed: give an earlier file, or set network.pretrained: none",
         )
     layer.set_weights(values)
 

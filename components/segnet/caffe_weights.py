@@ -160,8 +160,8 @@ def _band_kernel(
         raise NetworkError(
             f"{origin} takes {channels} bands, the records have {len(bands)} ({', '.join(bands)})",
             f"{channels} bands",
-            "choose data.bands as the Caffe network had them, or say in network.pretrained_bands which of three each "
-            "band takes over",
+            "choose data.bands as the Caffe network had them"
+            + (", or say in network.pretrained_bands which of its three each band takes over" if channels == 3 else ""),
         )
     return kernel[:, :, ::-1] if channels == 3 else kernel
 

@@ -43,7 +43,7 @@ class Journal:
         self._format = record_format
         self._statistics = statistics
         self._samples = prediction_samples(eval_index, record_format) if log_folder and len(eval_index) else None
-        self._profile_steps = training.profile_steps
+        self._profile_steps = training.profile_steps if log_folder else None
         self._profiling = False
 
     def say(self, text: str) -> None:
@@ -56,7 +56,7 @@ class Journal:
 
     def before_step(self, step: int) -> None:
         """Begins the profile, if it is to begin with this step."""
-        if self._profile_steps and self._log_folder and step == self._profile_steps[0]:
+        if self._profile_steps and self._profile_steps[0] <= step <= self._profile_steps[1] and not self._profiling:
             tf.profiler.experimental.start(self._log_folder)
             self._profiling = True
 
@@ -64,6 +64,7 @@ class Journal:
         """Notes that `step` steps are done."""
         if self._profiling and self._profile_steps and step >= self._profile_steps[1]:
             self._stop_profile()
+            self._profile_steps = None
         self._lines.step(step, loss)
 
     def epoch(self, record: EpochRecord, model: keras.Model) -> None:
@@ -80,6 +81,9 @@ class Journal:
         """Ends the profile, the line on the terminal, and the event file."""
         if self._profiling:
             self._stop_profile()
+        elif self._profile_steps:
+            first, last = self._profile_steps
+            self.say(f"no profile was made: none of the steps {first} to {last} was trained now")
         self._lines.close()
         self._log.close()
 

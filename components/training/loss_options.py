@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from pydantic import Field, NonNegativeFloat, model_validator
+from pydantic import Field, model_validator
 
-from components.options import Options
+from components.options import NonNegativeFloat32, Options
 
 TERMS = ("cross_entropy", "focal", "dice", "lovasz")
 """The losses, as `components.training.total_loss` adds them up."""
@@ -17,19 +17,19 @@ class LossOptions(Options):
         pydantic.ValidationError: On unknown keys, no loss at all, or a setting of a loss that is not in the sum.
     """
 
-    cross_entropy: NonNegativeFloat = 0.0
+    cross_entropy: NonNegativeFloat32 = 0.0
     """Weight of the cross entropy, weighted by class."""
-    focal: NonNegativeFloat = 0.0
+    focal: NonNegativeFloat32 = 0.0
     """Weight of the focal loss (Lin et al. 2017), weighted by class."""
-    dice: NonNegativeFloat = 0.0
+    dice: NonNegativeFloat32 = 0.0
     """Weight of the soft Dice loss."""
-    lovasz: NonNegativeFloat = 0.0
+    lovasz: NonNegativeFloat32 = 0.0
     """Weight of the Lovasz-softmax loss (Berman et al. 2018): mean IoU itself, made differentiable."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Share of the truth that the cross entropy spreads evenly over all classes."""
-    focal_gamma: NonNegativeFloat = 2.0
+    focal_gamma: NonNegativeFloat32 = 2.0
     """How strongly the focal loss turns away from pixels that are right already; 0 makes it the cross entropy."""
-    auxiliary: NonNegativeFloat = 0.4
+    auxiliary: NonNegativeFloat32 = 0.4
     """Weight of the same sum on each further output that `network.deep_supervision` gives: 0.4 is PSPNet's."""
 
     @model_validator(mode="before")

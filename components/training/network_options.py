@@ -1,5 +1,7 @@
 """Which network; apart from the networks themselves, so that a configuration is read without Keras."""
 
+import os
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import Field, field_validator, model_validator
@@ -19,7 +21,8 @@ _OWN_KEYS = {
 _Values = TypeVar("_Values", bound=tuple[Any, ...])
 
 
-def _without_repeats(values: _Values, what: str) -> _Values:
+def without_repeats(values: _Values, what: str) -> _Values:
+    """The values, or a ValueError that names one which is given twice, after `what` they are."""
     repeated = next((value for value in values if values.count(value) > 1), None)
     if repeated is not None:
         raise ValueError(f"the {what} {repeated} is given twice; give each once")
@@ -37,7 +40,7 @@ class Branch(Options):
     @field_validator("bands")
     @classmethod
     def _each_once(cls, bands: tuple[str, ...]) -> tuple[str, ...]:
-        return _without_repeats(bands, "band")
+        return without_repeats(bands, "band")
 
 
 class NetworkOptions(Options):
@@ -61,7 +64,8 @@ class NetworkOptions(Options):
     dilated. None is the paper's: 8 for pspnet, 16 for deeplabv3plus."""
     pretrained: str = "none"
     """`none`: initial weights from the seed. `imagenet`: Keras' weights for the encoder, fetched once. Or the path of a
-    file of such weights (`.h5`, `.weights.h5`, `.keras`), or for segnet a `.caffemodel`. Needs width 1."""
+    file of such weights (`.h5`, `.weights.h5`, `.keras`), or for segnet a `.caffemodel`. `~` and environment variables
+    are filled in. Needs width 1."""
     pretrained_bands: dict[str, Literal["red", "green", "blue", "mean"]] | None = None
     """Which channel of those weights each band takes over (bands not named: the mean). None: bands named red, green and
     blue take their own; any other three bands take them in their order; all others the mean."""
@@ -81,7 +85,7 @@ class NetworkOptions(Options):
     @field_validator("classifier_kernels")
     @classmethod
     def _kernels_each_once(cls, kernels: tuple[int, ...]) -> tuple[int, ...]:
-        return _without_repeats(kernels, "kernel size")
+        return without_repeats(kernels, "kernel size")
 
     @field_validator("branches", mode="before")
     @classmethod
@@ -118,6 +122,11 @@ class NetworkOptions(Options):
         if "encoder" in names:
             raise ValueError("no branch can be called encoder: that begins the names of other layers; name its sensor")
         return self
+
+    @property
+    def pretrained_path(self) -> str:
+        """`pretrained`, with `~` and the environment variables of this machine filled in."""
+        return str(Path(os.path.expandvars(self.pretrained)).expanduser())
 
     @model_validator(mode="after")
     def _weights_fit(self) -> "NetworkOptions":

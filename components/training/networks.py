@@ -145,7 +145,7 @@ def _outputs(
 def _load_pretrained(
     options: NetworkOptions, model: keras.Model, bands: Sequence[str], band_stddev: Sequence[float]
 ) -> None:
-    source, given = options.pretrained, options.pretrained_bands
+    source, given = options.pretrained_path, options.pretrained_bands
     if source.endswith(".caffemodel"):
         load_caffe(model, read_caffemodel(source), bands, band_stddev, given, f"the caffemodel {source}")
     elif options.name == "segnet":

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from components.dataset.augment_options import AugmentOptions
 from components.dataset.order import Sampling
-from components.options import Options
+from components.options import INT32_LARGEST, NonNegativeFloat32, Options, PositiveFloat32
 from components.training.loss_options import LossOptions
 from components.training.network_options import NetworkOptions as NetworkOptions
 
@@ -20,18 +20,18 @@ class TrainingOptions(Options):
         pydantic.ValidationError: On unknown keys, wrong values, or settings that contradict each other.
     """
 
-    steps: PositiveInt = 2000
+    steps: PositiveInt = Field(default=2000, le=INT32_LARGEST)
     """Optimiser steps in all."""
-    epochs: PositiveInt | None = None
+    epochs: PositiveInt | None = Field(default=None, le=1_000_000)
     """Passes through the training records; where given it takes the place of `steps`."""
-    batch_size: PositiveInt = 16
+    batch_size: PositiveInt = Field(default=16, le=65536)
     """Patches a step."""
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     """AdamW; Adam, whose weight decay is part of the gradient; or stochastic gradient descent with momentum 0.9, the
     papers'."""
-    learning_rate: PositiveFloat = 1e-3
+    learning_rate: PositiveFloat32 = 1e-3
     """At the end of the warm-up, where there is one, else at the start."""
-    encoder_learning_rate_factor: NonNegativeFloat = 1.0
+    encoder_learning_rate_factor: NonNegativeFloat32 = 1.0
     """Times the learning rate for the encoder's variables: 0.5 in DeepNetsForEO; 0 leaves them as they are."""
     schedule: Literal["cosine", "polynomial", "steps", "constant"] = "cosine"
     """How the learning rate falls: to zero at the last step (polynomial is (1 - done) ** 0.9), or at `decay_at`."""
@@ -42,12 +42,12 @@ class TrainingOptions(Options):
     """Of schedule `steps`: what the rate is multiplied by each time."""
     warmup_steps: NonNegativeInt = 0
     """Steps over which the learning rate rises from zero."""
-    weight_decay: NonNegativeFloat = 1e-4
+    weight_decay: NonNegativeFloat32 = 1e-4
     """On convolution kernels only. Of AdamW and SGD it is decoupled: a step shrinks a kernel by rate times decay."""
     weight_decay_kind: Literal["decoupled", "l2"] | None = None
     """`l2` adds decay times kernel to the gradient, as Caffe and the papers do: with momentum 0.9 a decay ten times as
     strong as the decoupled one. None: `l2` for Adam, else `decoupled`."""
-    gradient_clip: PositiveFloat | None = None
+    gradient_clip: PositiveFloat32 | None = None
     """Largest global norm of the gradients; None leaves them as they are."""
     ema: float | None = Field(default=None, gt=0, lt=1)
     """Keep a moving average of the weights with this decay (0.999 is usual); it is what is evaluated and exported."""
@@ -59,12 +59,12 @@ class TrainingOptions(Options):
     """`blessed`: start from the weights of the latest blessed model that was trained on other records, if it has the
     same network, bands and classes; else, and without such a model, as with `none`."""
     loss: LossOptions = LossOptions(cross_entropy=1.0)
-    class_weights: Literal["median_frequency", "effective_number", "none"] | dict[str, NonNegativeFloat] = (
+    class_weights: Literal["median_frequency", "effective_number", "none"] | dict[str, NonNegativeFloat32] = (
         "median_frequency"
     )
     """Median frequency balancing as in the SegNet paper, the effective number of samples (Cui et al. 2019), all classes
     alike, or given by class name (1 where not named). Of the losses that are a mean over pixels."""
-    max_class_weight: PositiveFloat = 10.0
+    max_class_weight: PositiveFloat32 = 10.0
     """Cuts the weights of very rare classes, whose few pixels would otherwise rule the gradient."""
     effective_number_beta: float = Field(default=0.999999, gt=0, lt=1)
     """Of `effective_number`: 1 / (1 - beta) pixels of a class are as many as count in full; here a million."""
@@ -92,7 +92,8 @@ class TrainingOptions(Options):
     """Steps between two checkpoints; None is after each epoch."""
 
     profile_steps: tuple[PositiveInt, PositiveInt] | None = None
-    """First and last step of a TensorBoard profile, such as [10, 20]; None makes none."""
+    """First and last step of a TensorBoard profile, such as [10, 20]; None makes none. A training that goes on behind
+    the first begins it at once, behind the last makes none and says so."""
 
     @model_validator(mode="after")
     def _warmup_ends(self) -> "TrainingOptions":
@@ -102,6 +103,8 @@ class TrainingOptions(Options):
 
     @model_validator(mode="after")
     def _shares_rise(self) -> "TrainingOptions":
+        if self.schedule == "steps" and not self.decay_at:
+            raise ValueError("decay_at is empty, so that the rate never falls; give shares, or set schedule: constant")
         shares = (0.0, *self.decay_at, 1.0)
         if any(first >= second for first, second in pairwise(shares)):
             raise ValueError(f"decay_at is {list(self.decay_at)}; give rising shares of the training between 0 and 1")
@@ -119,6 +122,8 @@ class TrainingOptions(Options):
         for key, heeded, owner in belongings:
             if not heeded and getattr(self, key) != type(self).model_fields[key].default:
                 raise ValueError(f"{key} belongs to {owner}; set that, or remove it")
+        if self.weight_decay_kind is not None and not self.weight_decay:
+            raise ValueError("weight_decay_kind is given, but weight_decay is 0; set that, or remove it")
         return self
 
     @model_validator(mode="after")

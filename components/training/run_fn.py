@@ -84,7 +84,7 @@ def training_key(
         "keras": keras.__version__,
         "record_format": config.record_format.model_dump(mode="json"),
         "network": config.network.model_dump(mode="json"),
-        "pretrained": weights_digest(config.network.pretrained),
+        "pretrained": weights_digest(config.network.pretrained_path),
         "training": config.training.model_dump(
             mode="json", exclude={"checkpoint_every", "profile_steps", "warm_start"}
         ),

@@ -145,18 +145,24 @@ def worker_count() -> int:
     """How many workers TF_CONFIG names; 0 without one.
 
     Raises:
-        ConfigError: If it is no JSON.
+        ConfigError: If it is no JSON, or names no lists of addresses.
     """
     text = os.environ.get("TF_CONFIG", "")
     try:
         cluster = json.loads(text or "{}").get("cluster", {})
-    except (json.JSONDecodeError, AttributeError) as error:
-        raise ConfigError(
-            f"the environment variable TF_CONFIG cannot be read: {text[:200]}",
-            'JSON such as {"cluster": {"worker": ["a:2222", "b:2222"]}, "task": {"type": "worker", "index": 0}}',
-            "correct it, or unset it to train on this machine alone",
-        ) from error
-    return sum(len(cluster.get(kind, ())) for kind in ("chief", "worker"))
+        if any(isinstance(addresses, str) for addresses in cluster.values()):
+            raise TypeError("an address is given where a list of them is wanted")
+        return sum(len(cluster.get(kind, ())) for kind in ("chief", "worker"))
+    except (json.JSONDecodeError, AttributeError, TypeError) as error:
+        raise _wrong_tf_config(error) from error
+
+
+def _wrong_tf_config(error: Exception) -> ConfigError:
+    return ConfigError(
+        f"the environment variable TF_CONFIG cannot be used ({error}): {os.environ.get('TF_CONFIG', '')[:200]}",
+        'JSON such as {"cluster": {"worker": ["a:2222", "b:2222"]}, "task": {"type": "worker", "index": 0}}',
+        "correct it, or unset it to train on this machine alone",
+    )
 
 
 def _multi_worker() -> tf.distribute.Strategy:
@@ -168,6 +174,8 @@ def _multi_worker() -> tf.distribute.Strategy:
         )
     try:
         return tf.distribute.MultiWorkerMirroredStrategy()
+    except ValueError as error:  # no task, or one that the cluster has not
+        raise _wrong_tf_config(error) from error
     except RuntimeError as error:
         raise TrainingError(
             f"this process cannot join the cluster of TF_CONFIG: {error}",

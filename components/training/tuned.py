@@ -8,6 +8,10 @@ from pydantic import BaseModel
 LEARNING_RATE, WIDTH, LOSS = "training.learning_rate", "network.width", "training.loss"
 """Names of hyperparameters: the keys that they replace."""
 
+_OF_ALL = ("auxiliary",)
+_OF = {"cross_entropy": ("label_smoothing",), "focal": ("focal_gamma",)}
+"""Settings of a loss beside its weight."""
+
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
 
 
@@ -16,7 +20,8 @@ def with_values(config: ConfigT, values: Mapping[str, Any]) -> ConfigT:
 
     Args:
         config: With the parts `network` and `training`.
-        values: By key, such as `training.learning_rate`.
+        values: By key, such as `training.learning_rate`. A loss's name as `training.loss` replaces the sum, and keeps
+            those of its settings that belong to this loss.
 
     Raises:
         pydantic.ValidationError: If a value does not fit its key.
@@ -24,8 +29,16 @@ def with_values(config: ConfigT, values: Mapping[str, Any]) -> ConfigT:
     changed = config.model_dump(mode="json", exclude_unset=True)
     for key, value in values.items():
         part, name = key.split(".", 1)
-        changed.setdefault(part, {})[name] = value
+        place = changed.setdefault(part, {})
+        place[name] = _alone(value, place.get(name)) if key == LOSS else value
     return type(config).model_validate(changed)
+
+
+def _alone(term: Any, before: Any) -> Any:
+    """A loss alone, with those settings of the sum before it that belong to it."""
+    if not isinstance(term, str) or not isinstance(before, Mapping):
+        return term
+    return {term: 1.0, **{key: value for key, value in before.items() if key in (*_OF_ALL, *_OF.get(term, ()))}}
 
 
 def tuned(config: ConfigT, hyperparameters: Mapping[str, Any] | None) -> ConfigT:

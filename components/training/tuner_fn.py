@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import keras_tuner
 import tensorflow as tf
 from keras_tuner.engine import base_tuner
+from keras_tuner.engine.trial import TrialStatus
 from keras_tuner.errors import FailedTrialError, FatalError
 
 from components.dataset.record_index import record_files
@@ -108,9 +109,18 @@ class TrainingTuner(base_tuner.BaseTuner):
             score = "diverged" if trial.score is None else f"eval mean IoU {trial.score:.3f}"
             print(f"trial {int(trial.trial_id) + 1}: {score}  {_said(trial)}")
 
+    def _try_run_and_update_trial(self, trial: Any, *fit_args: Any, **fit_kwargs: Any) -> None:
+        # KerasTuner's own prints the traceback of what `run_trial` has told in a line.
+        try:
+            self._run_and_update_trial(trial, *fit_args, **fit_kwargs)
+        except FailedTrialError as error:
+            trial.status, trial.message = TrialStatus.FAILED, str(error)
+        else:
+            trial.status = TrialStatus.COMPLETED
+
     def run_trial(self, trial: Any, *_args: Any, **_kwargs: Any) -> dict[str, float]:
         """Trains with the drawn settings; gives the eval mean IoU of the network that such a training exports."""
-        print(f"trial {int(trial.trial_id) + 1} of {self._config.tuning.trials}: {_said(trial)}", flush=True)
+        print(f"trial {int(trial.trial_id) + 1} of {self._config.tuning.trial_count}: {_said(trial)}", flush=True)
         try:
             return self._measured(trial)
         except DivergedError as error:

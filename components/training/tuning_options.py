@@ -1,10 +1,11 @@
 """Which settings a search tries; apart from the search, so that a configuration is read without Keras."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
-from components.options import Options
+from components.options import INT32_LARGEST, Options, PositiveFloat32
+from components.training.network_options import without_repeats
 
 
 class TuningOptions(Options):
@@ -16,16 +17,22 @@ class TuningOptions(Options):
 
     trials: PositiveInt = 8
     """Short trainings."""
-    steps: PositiveInt = 300
-    """Of each; the schedule ends with them. Other settings are `training`'s."""
-    learning_rate: tuple[PositiveFloat, PositiveFloat] | None = (1e-4, 1e-2)
+    steps: PositiveInt = Field(default=300, le=INT32_LARGEST)
+    """Of each; the schedule ends with them, and the warm-up is a quarter of them at most. Other settings are
+    `training`'s."""
+    learning_rate: tuple[PositiveFloat32, PositiveFloat32] | None = (1e-4, 1e-2)
     """Lowest and highest, drawn alike on a logarithmic axis; None keeps `training.learning_rate`."""
     widths: tuple[Annotated[float, Field(gt=0, le=4)], ...] = ()
     """Values of `network.width`; none keeps it."""
     losses: tuple[Literal["cross_entropy", "focal", "dice", "lovasz"], ...] = ()
-    """Losses, each alone; none keeps `training.loss`."""
+    """Losses, each alone, with the settings of `training.loss` that belong to it; none keeps `training.loss`."""
     seed: NonNegativeInt = Field(default=0, lt=2**31)
     """Decides what is drawn."""
+
+    @field_validator("widths", "losses")
+    @classmethod
+    def _each_once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return without_repeats(values, "choice")
 
     @model_validator(mode="after")
     def _something_is_searched(self) -> "TuningOptions":
@@ -34,3 +41,10 @@ class TuningOptions(Options):
         if self.learning_rate and self.learning_rate[0] >= self.learning_rate[1]:
             raise ValueError(f"learning_rate {list(self.learning_rate)} is no range; give the lowest and the highest")
         return self
+
+    @property
+    def trial_count(self) -> int:
+        """Trials that a search comes to: no setting is tried twice."""
+        if self.learning_rate is not None:
+            return self.trials
+        return min(self.trials, max(1, len(self.widths)) * max(1, len(self.losses)))

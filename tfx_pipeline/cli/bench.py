@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise MissingFileError(
             f"there is no benchmark '{arguments.name}' in {BENCHMARKS}",
             f"one of {', '.join(found) or '(none: this is no checkout)'}",
-            "run it from an editable installation (make setup)",
+            "choose one of these" if found else "run it from an editable installation (make setup)",
         )
     sys.argv = [str(found[arguments.name]), *arguments.arguments]
     runpy.run_path(str(found[arguments.name]), run_name="__main__")

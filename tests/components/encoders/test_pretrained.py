@@ -14,6 +14,7 @@ from components.encoders.pretrained import (
     load_encoder,
     origin_of,
     rescaled_norm,
+    set_layer,
 )
 from components.encoders.pretrained_bands import channels_of
 from components.encoders.style import LayerStyle
@@ -69,6 +70,19 @@ def test_a_file_of_another_network_is_refused(resnet_file: str, tmp_path: Path):
         application_weights("vgg16", str(tmp_path / "x.h5"))
     with pytest.raises(MissingFileError, match="not there"):
         application_weights("vgg16", str(tmp_path / "missing.h5"))
+
+
+def test_a_damaged_file_is_not_called_missing(tmp_path: Path):
+    (tmp_path / "x.keras").write_bytes(b"PK\x03\x04 and no more")
+    with pytest.raises(NetworkError, match=r"x\.keras cannot be read: it is damaged"):
+        application_weights("vgg16", str(tmp_path / "x.keras"))
+
+
+def test_weights_that_are_no_numbers_are_refused_where_they_are_read():
+    layer = keras.layers.Dense(1)
+    layer.build((None, 2))
+    with pytest.raises(NetworkError, match=r"the layer .* of x\.h5 holds infinite values or values that are no number"):
+        set_layer(layer, [np.array([[1], [np.nan]], np.float32), np.zeros(1, np.float32)], "x.h5")
 
 
 def test_a_larger_sister_that_has_all_layers_and_more_is_refused(tmp_path: Path):

@@ -1,4 +1,5 @@
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,3 +51,25 @@ def test_tensorboard_shows_predictions_after_each_epoch_and_a_profile_on_request
 def test_a_profile_ends_after_it_begins():
     with pytest.raises(ValueError, match="end before they begin"):
         TrainingOptions(profile_steps=(5, 4))
+
+
+@pytest.mark.usefixtures("small_network")
+def test_a_training_that_goes_on_behind_its_profile_says_so_and_within_it_makes_the_rest(
+    records_folder, record_format, tmp_path
+):
+    files = [[str(records_folder / f"{split}-00000-of-00001")] for split in ("train", "eval")]
+
+    def trained(steps: int, profile_steps: tuple[int, int]) -> tuple[str, list[Path]]:
+        options = TrainingOptions(steps=steps, batch_size=4, steps_per_epoch=2, profile_steps=profile_steps)
+        said, logs = io.StringIO(), tmp_path / f"logs{profile_steps[1]}"
+        folder = str(tmp_path / "checkpoints")
+        train(*files, record_format, NetworkOptions(), options, folder, log_folder=str(logs), stream=said)
+        return said.getvalue(), list(logs.glob("plugins/profile/*/*.xplane.pb"))
+
+    assert trained(2, (1, 2))[1]
+    said, profiles = trained(4, (1, 3))
+    assert profiles
+    assert "no profile" not in said
+    said, profiles = trained(4, (1, 4))
+    assert not profiles
+    assert "no profile was made: none of the steps 1 to 4 was trained now" in said

@@ -8,6 +8,13 @@ from components.training.network_options import NetworkOptions
 BRANCHES = {"optical": ["infrared", "red", "green"], "height": ["dsm"]}
 
 
+def test_the_home_directory_and_variables_are_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    monkeypatch.setenv("WEIGHTS", "vgg")
+    assert NetworkOptions(pretrained="~/$WEIGHTS.h5").pretrained_path == "/home/someone/vgg.h5"
+    assert NetworkOptions(pretrained="imagenet").pretrained_path == "imagenet"
+
+
 def test_the_default_is_segnet_from_scratch():
     options = NetworkOptions()
     assert (options.name, options.width, options.pretrained, options.fusion) == ("segnet", 1.0, "none", "none")

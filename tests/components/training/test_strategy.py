@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -145,9 +146,23 @@ def test_a_strategy_of_one_device_computes_there_too():
 def test_a_cluster_needs_its_description(monkeypatch):
     with pytest.raises(ConfigError, match="TF_CONFIG names no worker"):
         open_strategy(TrainingOptions(strategy="multi_worker"))
-    monkeypatch.setenv("TF_CONFIG", "{broken")
-    with pytest.raises(ConfigError, match=r"TF_CONFIG cannot be read: \{broken"):
+
+
+@pytest.mark.parametrize(
+    "described",
+    ["{broken", "[]", '{"cluster": 3}', '{"cluster": {"worker": 3}}', '{"cluster": {"worker": "localhost:2222"}}'],
+)
+def test_a_description_of_the_cluster_that_is_none_is_refused(monkeypatch, described: str):
+    monkeypatch.setenv("TF_CONFIG", described)
+    with pytest.raises(ConfigError, match=r"TF_CONFIG cannot be used .*" + re.escape(described)):
         open_strategy(TrainingOptions())
+
+
+@pytest.mark.parametrize("task", [{}, {"task": {"type": "worker", "index": 5}}, {"task": {"type": "x", "index": 0}}])
+def test_a_task_that_the_cluster_has_not_is_refused(monkeypatch, task: dict):
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": {"worker": ["127.0.0.1:1"]}, **task}))
+    with pytest.raises(ConfigError, match="TF_CONFIG cannot be used"):
+        open_strategy(TrainingOptions(strategy="multi_worker"))
 
 
 def test_a_cluster_cannot_be_joined_in_the_middle(monkeypatch):

@@ -12,6 +12,7 @@ from components.dataset.statistics import split_statistics
 from components.errors import ConfigError, DataError, TrainingError
 from components.records.patch_example import encode_patch
 from components.training.diverged import DivergedError
+from components.training.loss_options import TERMS, LossOptions
 from components.training.run_fn import TrainerConfig
 from components.training.tuned import tuned
 from components.training.tuner_fn import tuner_fn
@@ -125,11 +126,30 @@ def test_a_trial_that_diverges_has_failed_and_the_search_goes_on(fn_args, no_tra
     tuner, _ = tuner_fn(fn_args())
     tuner.search()
     assert tuner.oracle.get_best_trials(1)[0].score == 0.5
-    assert "trial 1 failed: the loss became nan at step 3\ntrial 2 of 3: " in capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert "trial 1 failed: the loss became nan at step 3\ntrial 2 of 3: " in out
+    assert "Traceback" not in err
     tuner.results_summary()
     assert [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()] == [
         "trial 3: eval mean IoU 0.500", "trial 2: eval mean IoU 0.250", "trial 1: diverged",
     ]  # fmt: skip
+
+
+def test_no_setting_is_tried_twice_and_the_count_says_so(fn_args, no_training, capsys):
+    tuner, _ = tuner_fn(fn_args(trials=5, learning_rate=None, losses=["dice", "lovasz"]))
+    tuner.search()
+    assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == ["trial 1 of 2", "trial 2 of 2"]
+
+
+def test_a_searched_loss_keeps_what_belongs_to_it(fn_args):
+    custom = {key: value for key, value in fn_args().custom_config.items() if key != "tuning"}
+    custom["training"]["loss"] = {"cross_entropy": 1, "focal": 1, "focal_gamma": 3, "label_smoothing": 0.1}
+    custom["training"]["loss"]["auxiliary"] = 0.2
+    config = TrainerConfig.model_validate(custom)
+    found = {term: tuned(config, {"values": {"training.loss": term}}).training.loss for term in TERMS}
+    assert found["cross_entropy"] == LossOptions(cross_entropy=1, label_smoothing=0.1, auxiliary=0.2)
+    assert found["focal"] == LossOptions(focal=1, focal_gamma=3, auxiliary=0.2)
+    assert found["dice"] == LossOptions(dice=1, auxiliary=0.2)
 
 
 def test_a_search_without_a_result_says_so(fn_args, no_training):
