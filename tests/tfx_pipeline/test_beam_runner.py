@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from components.errors import ConfigError
 from tfx_pipeline.beam_runner import BeamOptions, beam_arguments, find_jar
 
+OWN_CODE = "--sdk_container_image=none"
 ON_DATAFLOW = ("--project=p", "--region=r", "--temp_location=gs://b/t", "--sdk_container_image=i")
 
 
@@ -39,10 +40,10 @@ def write_jar(path: Path) -> str:
 
 def test_the_direct_runner_is_the_default_and_needs_nothing() -> None:
     assert beam_arguments(BeamOptions()) == [
-        "--runner=DirectRunner", "--direct_running_mode=in_memory", "--direct_num_workers=1",
+        "--runner=DirectRunner", "--direct_running_mode=in_memory", "--direct_num_workers=1", OWN_CODE,
     ]  # fmt: skip
     assert beam_arguments(BeamOptions(workers=3, extra=("--save_main_session",))) == [
-        "--runner=DirectRunner", "--direct_running_mode=multi_threading", "--direct_num_workers=3",
+        "--runner=DirectRunner", "--direct_running_mode=multi_threading", "--direct_num_workers=3", OWN_CODE,
         "--save_main_session",
     ]  # fmt: skip
 
@@ -52,7 +53,7 @@ def test_flink_without_a_master_is_a_cluster_of_its_own(home: Path) -> None:
     arguments = beam_arguments(BeamOptions(runner="flink", job_server_jar=jar))
     assert [word for word in arguments if "jvm_properties" not in word] == [
         "--runner=FlinkRunner", "--flink_master=[auto]", "--parallelism=1", f"--flink_job_server_jar={jar}",
-        "--environment_type=LOOPBACK",
+        "--environment_type=LOOPBACK", OWN_CODE,
     ]  # fmt: skip
     assert "--job_server_jvm_properties=--add-opens=java.base/sun.nio.ch=ALL-UNNAMED" in arguments
 
@@ -66,7 +67,7 @@ def test_a_cluster_gets_its_master_and_its_environment(home: Path) -> None:
         )
     )  # fmt: skip
     assert {"--flink_master=jobs:8081", "--parallelism=8"} <= set(arguments)
-    assert arguments[-2:] == ["--environment_type=EXTERNAL", "--environment_config=localhost:50000"]
+    assert arguments[-3:] == ["--environment_type=EXTERNAL", "--environment_config=localhost:50000", OWN_CODE]
     docker = BeamOptions(runner="spark", job_endpoint="jobs:8099", environment="docker", environment_config="eoseg:1")
     assert beam_arguments(docker)[-3:] == [
         "--environment_type=DOCKER", "--environment_config=eoseg:1", "--sdk_container_image=eoseg:1",

@@ -5,6 +5,7 @@ construction), the composed bands of the records, and that the map lies where th
 """
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -57,11 +58,14 @@ def run(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
         **config["data"],
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+    temporary = folder / "tmp"
+    temporary.mkdir()
     done = subprocess.run(
         [sys.executable, "-m", "tfx_pipeline.cli.main", "run", str(folder / "config.yaml"), "--workdir",
          str(folder / "work")],
-        capture_output=True, text=True, timeout=500, check=False,
+        capture_output=True, text=True, timeout=500, check=False, env={**os.environ, "TMPDIR": str(temporary)},
     )  # fmt: skip
+    assert not list(temporary.iterdir())
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     summary: dict[str, Any] = json.loads((folder / "work" / "summary.json").read_text())

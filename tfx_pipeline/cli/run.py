@@ -49,9 +49,11 @@ def run(arguments: argparse.Namespace) -> int:
     config = config_of(arguments)
     triggers = _triggers(arguments)
 
+    from tfx_pipeline.temporary_folder import temporary_folder
     from tfx_pipeline.whole_run import run_everything
 
-    outcome = run_everything(config, sys.stdout, triggers)
+    with temporary_folder():
+        outcome = run_everything(config, sys.stdout, triggers)
     if outcome is None:
         return EXIT_NOTHING_NEW
     return 0 if outcome.pushed else EXIT_REFUSED
