@@ -151,6 +151,8 @@ def beam_arguments(options: BeamOptions) -> list[str]:
             *_job_server(options),
             *_environment(options),
         ]
+    if "worker_harness_container_image" in map(_key, options.extra):  # its old name, which stands beside it nowhere
+        chosen = [argument for argument in chosen if _key(argument) != _key(_OWN_CODE)]
     return [*chosen, *options.extra]
 
 

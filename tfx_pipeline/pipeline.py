@@ -31,6 +31,7 @@ from components.records.record_format import RecordFormat
 from components.records.write_tile import IngestOptions
 from components.tile_source import TileList
 from components.training.component import BlessedOnOtherRecords
+from components.training.tuning_options import SEARCH_VERSION
 from components.training.weights_digest import weights_digest
 from serving.infra_check.component import ServingCheck
 from tfx_pipeline.beam_runner import beam_arguments
@@ -131,7 +132,11 @@ def build_pipeline(config: Config, data: DataSet, places: Places, *, any_driver:
             examples=records.outputs["examples"],
             train_args=tfx.proto.TrainArgs(splits=["train"]),
             eval_args=tfx.proto.EvalArgs(splits=["eval"]),
-            custom_config={**asked, "tuning": config.tuning.model_dump(mode="json")},
+            custom_config={
+                **asked,
+                "tuning": config.tuning.model_dump(mode="json"),
+                "search_version": SEARCH_VERSION,
+            },
         )
         search.add_upstream_node(sound)
         tuner.append(search)

@@ -24,7 +24,7 @@ OF_THE_MODEL: dict[str, tuple[str, ...] | None] = {
     "training": None,
     "tuning": None,
     "evaluation": None,
-    "maps": ("overlap",),
+    "maps": ("overlap", "blend", "augment"),
 }
 """The keys of a configuration that say what a model is made of; None takes all of a key. Whatever says where things
 lie, who may write there and how fast it goes is left out: a card is published with its model."""

@@ -1,7 +1,6 @@
 """Which network; apart from the networks themselves, so that a configuration is read without Keras."""
 
 import os
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import Field, field_validator, model_validator
@@ -126,20 +125,22 @@ class NetworkOptions(Options):
     @property
     def pretrained_path(self) -> str:
         """`pretrained`, with `~` and the environment variables of this machine filled in."""
-        return str(Path(os.path.expandvars(self.pretrained)).expanduser())
+        # Not Path.expanduser, which fails where the name after ~ is no user's.
+        return os.path.expanduser(os.path.expandvars(self.pretrained))  # noqa: PTH111
 
     @model_validator(mode="after")
     def _weights_fit(self) -> "NetworkOptions":
-        if self.pretrained == "none":
+        path = self.pretrained_path
+        if path == "none":
             if self.pretrained_bands is not None:
                 raise ValueError("pretrained_bands is given, but no pretrained; set pretrained, or remove it")
             return self
-        if "://" in self.pretrained:
-            raise ValueError(f"{self.pretrained} is no local path; fetch the file, and give the path of the copy")
+        if "://" in path:
+            raise ValueError(f"{path} is no local path; fetch the file, and give the path of the copy")
         if self.width != 1:
             raise ValueError(f"pretrained weights are of width 1, not {self.width:g}; set width 1 or pretrained none")
         if self.name == "unet" and self.encoder is None:
             raise ValueError("there are no weights for U-Net's own encoder; set encoder resnet50, or pretrained none")
-        if self.pretrained.endswith(".caffemodel") and (self.name != "segnet" or self.fusion != "none"):
+        if path.endswith(".caffemodel") and (self.name != "segnet" or self.fusion != "none"):
             raise ValueError("a .caffemodel is read for segnet without fusion only")
         return self

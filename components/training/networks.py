@@ -67,7 +67,7 @@ def build_network(
     style = LayerStyle(momentum=options.batch_norm_momentum, dtype=dtype, seed=seed)
     outputs = _outputs(options, features, len(record_format.table), style, bands)
     model = keras.Model(image, outputs, name=options.name)
-    if pretrained and options.pretrained != "none":
+    if pretrained and options.pretrained_path != "none":
         _load_pretrained(options, model, bands, band_stddev)
     return model if auxiliary else served_network(model)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
@@ -22,7 +22,7 @@ class TrainingOptions(Options):
 
     steps: PositiveInt = Field(default=2000, le=INT32_LARGEST)
     """Optimiser steps in all."""
-    epochs: PositiveInt | None = Field(default=None, le=1_000_000)
+    epochs: Annotated[PositiveInt, Field(le=1_000_000)] | None = None
     """Passes through the training records; where given it takes the place of `steps`."""
     batch_size: PositiveInt = Field(default=16, le=65536)
     """Patches a step."""

@@ -3,8 +3,8 @@
 Trials are kept under `checkpoint_base`, in a folder named by a hash of everything that decides the search: one that was
 killed goes on. The test split has no part in it.
 
-`custom_config` of the Tuner: that of the Trainer (`components.training.run_fn`), and `tuning`, `TuningOptions` as a
-dict.
+`custom_config` of the Tuner: that of the Trainer (`components.training.run_fn`), `tuning`, `TuningOptions` as a dict,
+and `search_version`, so that TFX's cache sees a search that has changed.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from components.training.state import best_epoch
 from components.training.strategy import open_strategy, worker_count
 from components.training.train import train
 from components.training.tuned import LEARNING_RATE, LOSS, WIDTH, with_values
-from components.training.tuning_options import TuningOptions
+from components.training.tuning_options import SEARCH_VERSION, TuningOptions
 
 _OBJECTIVE = "eval_mean_iou"
 _PROJECT = "trials"
@@ -39,6 +39,7 @@ class TunerConfig(TrainerConfig):
     """The Tuner's `custom_config`."""
 
     tuning: TuningOptions
+    search_version: int = SEARCH_VERSION
 
 
 class TunerFnResult(NamedTuple):
@@ -223,6 +224,7 @@ def tuner_fn(fn_args: Any) -> TunerFnResult:
                 f"the {split} split has no labelled pixel", "labels to learn from and to compare by", "check its labels"
             )
     decides = training_key(config, statistics[0], statistics[1].fingerprint) + config.tuning.model_dump_json()
+    decides += f" {config.search_version}"
     name = f"tuning-{hashlib.sha256(decides.encode()).hexdigest()[:24]}"
     folder = os.path.join(config.checkpoint_base, name)  # noqa: PTH118
     return TunerFnResult(TrainingTuner(config, *files, folder, strategy), {})

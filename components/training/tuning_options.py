@@ -7,6 +7,9 @@ from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_
 from components.options import INT32_LARGEST, Options, PositiveFloat32
 from components.training.network_options import without_repeats
 
+SEARCH_VERSION = 2
+"""Changes whenever equal options would search otherwise, so that no trial is taken from an earlier search."""
+
 
 class TuningOptions(Options):
     """A random search with short trainings; the best on the eval split is what the Trainer trains with.
@@ -44,7 +47,7 @@ class TuningOptions(Options):
 
     @property
     def trial_count(self) -> int:
-        """Trials that a search comes to: no setting is tried twice."""
+        """The most trials that a search comes to: no setting is tried twice."""
         if self.learning_rate is not None:
             return self.trials
         return min(self.trials, max(1, len(self.widths)) * max(1, len(self.losses)))

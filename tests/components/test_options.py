@@ -1,6 +1,6 @@
 """What every options object refuses by itself."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,14 @@ from pydantic import Field, ValidationError
 from components.options import NonNegativeFloat32, Options, PositiveFloat32
 
 
+class Within(Options):
+    flag: bool = False
+
+
 class Example(Options):
+    within: Within | int = 0
+    pair: tuple[int, float] | None = None
+    weights: Literal["none"] | dict[str, float] = "none"
     number: float = 1.0
     either: int | None = None
     flag: bool = False
@@ -27,7 +34,14 @@ def test_a_flag_is_no_number(key: str, flag: bool) -> None:
         Example.model_validate({key: flag})
 
 
+@pytest.mark.parametrize("value", [{"pair": [1, True]}, {"weights": {"roof": True}}, {"weights": {"roof": [False]}}])
+def test_nor_is_one_in_a_list_or_a_mapping(value: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match="give a number"):
+        Example.model_validate(value)
+
+
 def test_flags_stay_flags() -> None:
+    assert Example.model_validate({"within": {"flag": True}}).within == Within(flag=True)
     example = Example.model_validate({"flag": True, "flag_or_number": True})
     assert example.flag is True
     assert example.flag_or_number is True

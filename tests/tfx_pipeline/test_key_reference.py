@@ -75,6 +75,10 @@ def test_the_page_is_what_the_option_classes_give() -> None:
     assert ours == theirs, f"an option changed: see this test's first lines for how to renew the page; {different}"
 
 
+def test_every_row_of_a_table_is_one_line() -> None:
+    assert [line for line in as_markdown().splitlines() if line.startswith("|") != line.endswith("|")] == []
+
+
 def test_every_key_has_type_default_and_meaning() -> None:
     empty = [
         entry.path

@@ -173,3 +173,10 @@ def test_weights_that_are_not_there_are_one_message(tmp_path: Path, capsys: pyte
     said = capsys.readouterr().err
     assert f"network.pretrained names {tmp_path}/vgg16.h5, which is no file here" in said
     assert "tiles checked" not in said
+
+
+@pytest.mark.usefixtures("scenes")
+def test_weights_in_the_home_directory_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "vgg16.h5").write_bytes(b"weights")
+    assert validate(tmp_path, "--set", "network.pretrained=~/vgg16.h5") == 0

@@ -1,6 +1,7 @@
 """`eoseg`: the command line. Each verb is one module beside this one; heavy imports wait inside the verbs."""
 
 import argparse
+import atexit
 import os
 import sys
 from collections.abc import Sequence
@@ -86,6 +87,8 @@ def command() -> None:
     code = main()
     if "tensorflow_io" in sys.modules:
         # Its S3 client aborts the process on a regular exit ("pure virtual method called"), after all work is done.
+        # What Python itself does at the end still has to be done: Beam's job servers stop, temporary files go.
+        atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

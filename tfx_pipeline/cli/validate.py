@@ -32,10 +32,10 @@ def run(arguments: argparse.Namespace) -> int:
     from tfx_pipeline.data_set import find_data_set, places_of
 
     data = find_data_set(config, places_of(config), print, fingerprint=False)
-    if config.network.pretrained not in ("none", "imagenet"):
+    if config.network.pretrained_path not in ("none", "imagenet"):
         from components.training.weights_digest import weights_digest  # imports TensorFlow
 
-        weights_digest(config.network.pretrained)  # raises
+        weights_digest(config.network.pretrained_path)  # raises
     measurer = TileMeasurer(config.band_set, config.table, config.label_options)
     facts = []
     tiles = by_tile(data.tiles)

@@ -98,7 +98,7 @@ def _sections(options: type[Options], path: str, form: str) -> Iterator[Section]
     for name, field in sorted(options.model_fields.items(), key=lambda item: item[0] != "kind"):
         key = f"{path}.{name}".lstrip(".")
         nested = list(nested_options(field.annotation))
-        meaning = meanings.get(name) or " ".join(class_meaning(kind) for kind, _ in nested)
+        meaning = meanings.get(name) or " ".join(" ".join(class_meaning(kind) for kind, _ in nested).split())
         keys.append(
             Key(key, WRITTEN_ALSO.get(key) or type_words(field), default_words(field), meaning.partition("\n\n")[0])
         )

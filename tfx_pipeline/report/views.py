@@ -99,6 +99,18 @@ def patch_views(evaluation: Evaluation, table: ClassTable) -> tuple[View, ...]:
     return full, eroded
 
 
+_PREDICTED = {
+    "none": "each patch once",
+    "flips": "the mean over 4 mirror images of each patch",
+    "d4": "the mean over 8 mirror images and turns of each patch",
+}
+
+
+def _making(document: Mapping[str, Any]) -> str:
+    made = document["prediction"]
+    return f"with overlap {made['overlap']:g}, blending {made['blend']}, {_PREDICTED[made['augment']]}"
+
+
 def tile_views(document: Mapping[str, Any]) -> tuple[View, View]:
     """Whole tiles against the full truth, and without the pixels at class boundaries.
 
@@ -129,7 +141,7 @@ def tile_views(document: Mapping[str, Any]) -> tuple[View, View]:
         view(
             TILES,
             "Whole tiles",
-            "predicted as production predicts them: the same windows, overlap and blending; each pixel counts once",
+            f"predicted as production predicts them, {_making(document)}; each pixel counts once",
             "confusion",
             eroded=False,
         ),

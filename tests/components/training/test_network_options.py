@@ -13,6 +13,10 @@ def test_the_home_directory_and_variables_are_filled_in(monkeypatch: pytest.Monk
     monkeypatch.setenv("WEIGHTS", "vgg")
     assert NetworkOptions(pretrained="~/$WEIGHTS.h5").pretrained_path == "/home/someone/vgg.h5"
     assert NetworkOptions(pretrained="imagenet").pretrained_path == "imagenet"
+    assert NetworkOptions(pretrained="~nobody here/x.h5").pretrained_path == "~nobody here/x.h5"
+    monkeypatch.setenv("WEIGHTS", "/w/net.caffemodel")
+    with pytest.raises(ValidationError, match="read for segnet without fusion only"):
+        NetworkOptions(name="fcn", pretrained="$WEIGHTS")
 
 
 def test_the_default_is_segnet_from_scratch():
