@@ -2,27 +2,7 @@
 
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
-
-FLOAT32_LARGEST, FLOAT32_SMALLEST = 3.4e38, 1e-37
-
-
-def _in_float32(value: float) -> float:
-    if value and not FLOAT32_SMALLEST <= abs(value) <= FLOAT32_LARGEST:
-        raise ValueError(
-            f"{value:g} is no number in float32, in which this is computed; give 0, or one of a size between "
-            f"{FLOAT32_SMALLEST:g} and {FLOAT32_LARGEST:g}"
-        )
-    return value
-
-
-InFloat32 = AfterValidator(_in_float32)
-"""Of a number that goes into a computation in float32: it must neither become infinite nor vanish there."""
-NonNegativeFloat32 = Annotated[float, Field(ge=0), InFloat32]
-PositiveFloat32 = Annotated[float, Field(gt=0), InFloat32]
-
-INT32_LARGEST = 2**31 - 1
-"""Of numbers that TensorFlow and TFX count in 32 bits."""
+from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class Options(BaseModel):

@@ -221,13 +221,22 @@ def set_layer(layer: keras.layers.Layer, values: Arrays | None, origin: str) -> 
             f"shapes {shapes}",
             "use weights of the very same encoder, with network.width 1",
         )
+    check_finite(values, layer.name, origin)
+    layer.set_weights(values)
+
+
+def check_finite(values: Sequence[NDArray[np.float32]], layer: str, origin: str) -> None:
+    """Refuses a layer's weights that are no numbers.
+
+    Raises:
+        NetworkError: It names the layer.
+    """
     if not all(np.isfinite(value).all() for value in values):
         raise NetworkError(
-            f"the layer {layer.name} of {origin} holds infinite values or values that are no number",
+            f"the layer {layer} of {origin} holds infinite values or values that are no number",
             "finite weights",
             "the training that wrote them had failed: give an earlier file, or set network.pretrained: none",
         )
-    layer.set_weights(values)
 
 
 def _download_failed(application: Application, error: Exception) -> NetworkError:

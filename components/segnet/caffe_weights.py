@@ -19,7 +19,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from components.encoders.pretrained import Arrays, first_kernel, rescaled_norm, set_layer
+from components.encoders.pretrained import Arrays, check_finite, first_kernel, rescaled_norm, set_layer
 from components.encoders.pretrained_bands import Channel, channels_of
 from components.errors import NetworkError
 from components.segnet.caffemodel import CaffeLayer
@@ -143,7 +143,7 @@ def _convolution(layer: CaffeLayer, filters: int, origin: str) -> tuple[NDArray[
             "four axes (out, in, height, width)",
             "give the weights of a convolutional network",
         )
-    _check_finite(layer, origin)
+    check_finite(layer.blobs, layer.name, origin)
     kernel = np.transpose(layer.blobs[0], (2, 3, 1, 0))
     bias = layer.blobs[1].ravel() if len(layer.blobs) > 1 else np.zeros(filters, np.float32)
     return kernel, bias
@@ -166,15 +166,6 @@ def _band_kernel(
     return kernel[:, :, ::-1] if channels == 3 else kernel
 
 
-def _check_finite(layer: CaffeLayer, origin: str) -> None:
-    if not all(np.isfinite(blob).all() for blob in layer.blobs):
-        raise NetworkError(
-            f"the layer {layer.name} of {origin} holds infinite values or values that are no number",
-            "finite weights",
-            "the training that wrote them had failed: give an earlier snapshot",
-        )
-
-
 def _norm_of(convolution: str, layers: Mapping[str, CaffeLayer], origin: str) -> Arrays | None:
     """gamma, beta, mean and variance behind a convolution; None if the file has none.
 
@@ -186,7 +177,7 @@ def _norm_of(convolution: str, layers: Mapping[str, CaffeLayer], origin: str) ->
         return None
     scale = layers.get(f"{convolution}_scale")
     for layer in (norm, *(() if scale is None else (scale,))):
-        _check_finite(layer, origin)
+        check_finite(layer.blobs, layer.name, origin)
     values = _norm_values([blob.ravel() for blob in norm.blobs], None if scale is None else scale.blobs)
     if values is None:
         raise NetworkError(

@@ -55,7 +55,7 @@ class Journal:
         self._log.picture("train/augmented", sheet, 0)
 
     def before_step(self, step: int) -> None:
-        """Begins the profile, if it is to begin with this step."""
+        """Begins the profile before the first of its steps that is trained now."""
         if self._profile_steps and self._profile_steps[0] <= step <= self._profile_steps[1] and not self._profiling:
             tf.profiler.experimental.start(self._log_folder)
             self._profiling = True

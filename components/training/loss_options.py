@@ -4,7 +4,8 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from components.options import NonNegativeFloat32, Options
+from components.option_numbers import NonNegativeFloat32
+from components.options import Options
 
 TERMS = ("cross_entropy", "focal", "dice", "lovasz")
 """The losses, as `components.training.total_loss` adds them up."""

@@ -8,7 +8,8 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from components.dataset.augment_options import AugmentOptions
 from components.dataset.order import Sampling
-from components.options import INT32_LARGEST, NonNegativeFloat32, Options, PositiveFloat32
+from components.option_numbers import INT32_LARGEST, NonNegativeFloat32, PositiveFloat32
+from components.options import Options
 from components.training.loss_options import LossOptions
 from components.training.network_options import NetworkOptions as NetworkOptions
 

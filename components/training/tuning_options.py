@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator, model_validator
 
-from components.options import INT32_LARGEST, Options, PositiveFloat32
+from components.option_numbers import INT32_LARGEST, PositiveFloat32
+from components.options import Options
 from components.training.network_options import without_repeats
 
 SEARCH_VERSION = 2

@@ -1,5 +1,7 @@
+import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -8,11 +10,16 @@ import tensorflow as tf
 from affine import Affine
 
 from components.classes import VOID_ID, ClassTable, LandClass
+from components.encoders.style import LayerStyle, conv_norm_relu
 from components.geo.raster import Georeference
+from components.pspnet import network as pspnet
 from components.records.patch_example import Patch, encode_patch
 from components.records.record_format import RecordFormat
 from components.training import train
 from components.training.normalization import InputNormalization
+from components.training.options import NetworkOptions, TrainingOptions
+from components.training.train import TrainedNetwork
+from tests.components.training.tiny_training import OPTIONS, TINY
 
 SIZE = 32
 
@@ -72,3 +79,29 @@ def small_network_builder() -> Callable[..., keras.Model]:
 @pytest.fixture
 def small_network(monkeypatch):
     monkeypatch.setattr(train, "build_network", build_small_network)
+
+
+@pytest.fixture(scope="module")
+def run(records_folder, record_format) -> Callable[..., TrainedNetwork]:
+    def run_in(
+        folder: Path, options: TrainingOptions = OPTIONS, network: NetworkOptions = TINY, **kwargs: object
+    ) -> TrainedNetwork:
+        files = ([str(records_folder / f"{split}-00000-of-00001")] for split in ("train", "eval"))
+        kwargs.setdefault("stream", io.StringIO())
+        return train.train(*files, record_format, network, options, str(folder), **kwargs)
+
+    return run_in
+
+
+@pytest.fixture
+def small_pspnet(monkeypatch) -> NetworkOptions:
+    """PSPNet with its drop-out and its auxiliary classifier, but one level of pyramid on an encoder of two layers."""
+
+    def features(_name: str, image: Any, style: LayerStyle, **_kwargs: object) -> dict[int, Any]:
+        image = keras.layers.AveragePooling2D(8, dtype=style.dtype)(image)
+        half_way = conv_norm_relu(image, 8, 1, "encoder_conv1", style)
+        return {16: half_way, 32: conv_norm_relu(half_way, 8, 1, "encoder_conv2", style)}
+
+    monkeypatch.setattr(pspnet, "encoder_features", features)
+    monkeypatch.setattr(pspnet, "BINS", (1,))
+    return NetworkOptions(name="pspnet", width=1 / 32, deep_supervision=True)
